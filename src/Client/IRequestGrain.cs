@@ -1,0 +1,31 @@
+namespace ServingGrid.Client;
+
+/// <summary>
+/// Drives one attempt of one request through its stages. Key: request id and attempt. Lives on the decode silo that was
+/// chosen for it, so that tokens cross the network once.
+/// </summary>
+public interface IRequestGrain : IGrainWithStringKey
+{
+    /// <summary>
+    /// Runs the request. Items follow as tokens appear, and a heartbeat at least every 500 ms. The enumeration's cancellation or
+    /// early end frees everything within one step of the engine.
+    /// </summary>
+    /// <exception cref="GridException">After the items already yielded.</exception>
+    IAsyncEnumerable<GenerateUpdate> Generate(GenerateAttempt attempt, CancellationToken cancellation = default);
+}
+
+/// <summary>One attempt at a request: after a silo died, the next attempt carries the tokens that the client already has.</summary>
+[GenerateSerializer, Immutable]
+public sealed record GenerateAttempt
+{
+    [Id(0)]
+    public required GenerateRequest Request { get; init; }
+
+    /// <summary>0 for the first.</summary>
+    [Id(1)]
+    public int Number { get; init; }
+
+    /// <summary>Tokens of the answer that earlier attempts delivered: computed again as prompt, not reported again.</summary>
+    [Id(2)]
+    public int[] Generated { get; init; } = [];
+}

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("The gateway follows.");
+return 1;

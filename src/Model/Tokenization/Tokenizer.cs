@@ -1,0 +1,42 @@
+namespace ServingGrid.Model.Tokenization;
+
+/// <summary>
+/// Text to token ids and back, as the vocabulary of a model file defines it. Immutable and safe to use from any thread.
+/// </summary>
+public abstract class Tokenizer
+{
+    /// <summary>Number of token ids: valid ids are 0 … VocabularySize − 1.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>Beginning-of-sequence token, or null.</summary>
+    public abstract int? BosToken { get; }
+
+    /// <summary>End-of-sequence token, or null.</summary>
+    public abstract int? EosToken { get; }
+
+    /// <summary>Tokens that end an answer (eos, eot, eom …), in ascending order.</summary>
+    public abstract IReadOnlyList<int> EndOfGenerationTokens { get; }
+
+    /// <summary>
+    /// Token ids of <paramref name="text"/>. Linear time in the length of the text, whatever it holds.
+    /// </summary>
+    /// <param name="text">Any UTF-16 text; unpaired surrogates are encoded as U+FFFD.</param>
+    /// <param name="addSpecial">Add the tokens that the file asks for around a text (BOS, EOS).</param>
+    /// <param name="parseSpecial">Recognise special tokens written out in the text (as chat templates do).</param>
+    public abstract int[] Encode(string text, bool addSpecial, bool parseSpecial);
+
+    /// <summary>The bytes that a token stands for; empty for control tokens unless <paramref name="special"/>.</summary>
+    public abstract ReadOnlyMemory<byte> TokenBytes(int token, bool special = false);
+
+    /// <summary>The token's piece as the vocabulary spells it ("▁the", "Ġthe", "&lt;|im_end|&gt;").</summary>
+    public abstract string TokenPiece(int token);
+
+    /// <summary>True for a control token ("&lt;|im_start|&gt;"), which is not part of an answer's text.</summary>
+    public abstract bool IsControl(int token);
+
+    /// <summary>
+    /// Bytes of a whole token sequence (a leading space that the vocabulary adds is removed, as the file asks for);
+    /// not always valid UTF-8, since a token may hold a part of a character.
+    /// </summary>
+    public abstract byte[] Decode(ReadOnlySpan<int> tokens, bool special = false);
+}

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("The silo host follows.");
+return 1;

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("The benchmarks follow.");
+return 1;
