@@ -92,6 +92,10 @@ public sealed unsafe partial class GgufFile : IDisposable
         }
     }
 
+    /// <summary>The exception for a tensor of this file that is not what the caller needs.</summary>
+    internal GgufException Error(TensorData tensor, string reason) =>
+        new(Path, $"tensor '{tensor.Name}', offset {tensor.Address - (nint)_base}: {reason}");
+
     private static GgufFile Map(string path)
     {
         using SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);

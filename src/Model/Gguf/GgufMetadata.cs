@@ -28,8 +28,8 @@ public sealed class GgufMetadata
 
     public bool Contains(string key) => _entries.ContainsKey(key);
 
-    /// <summary>True if the key is there with an array as its value.</summary>
-    public bool IsArray(string key) => _entries.TryGetValue(key, out Entry entry) && entry.IsArray;
+    /// <summary>Number of elements if the key is there with an array as its value.</summary>
+    public int? ArrayLength(string key) => _entries.TryGetValue(key, out Entry entry) && entry.IsArray ? entry.Count : null;
 
     /// <summary>A string; bytes that are not UTF-8 become U+FFFD.</summary>
     public string? GetString(string key) => Find(key, false, t => t == GgufValueType.String, "a string") is { } entry ? StringAt(entry.Offset, out _) : null;
@@ -137,6 +137,10 @@ public sealed class GgufMetadata
         next = offset + 8 + length;
         return Encoding.UTF8.GetString(_header, offset + 8, length);
     }
+
+    /// <summary>The exception for a key that is absent, or whose value is not what the caller needs.</summary>
+    internal GgufException Error(string key, string reason) =>
+        _entries.TryGetValue(key, out Entry entry) ? Error(key, entry, reason) : new GgufException(_source, $"key '{key}': {reason}");
 
     private GgufException Error(string key, Entry entry, string reason) => new(_source, $"key '{key}', offset {entry.Offset}: {reason}");
 
