@@ -1,0 +1,73 @@
+namespace ServingGrid.Engine;
+
+/// <summary>Whether an engine takes work.</summary>
+public enum EngineHealth
+{
+    Serving,
+
+    /// <summary>Finishes what it has, takes no more.</summary>
+    Draining,
+
+    /// <summary>A step failed: all sequences were failed, none is accepted.</summary>
+    Failed,
+
+    Stopped,
+}
+
+/// <summary>An engine at the end of its last step. Counters only grow. Immutable.</summary>
+public sealed record EngineStatus
+{
+    public required EngineHealth Health { get; init; }
+
+    /// <summary>With <see cref="EngineHealth.Failed"/>: what happened.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Sequences that are computed now (prefilling or decoding).</summary>
+    public int Running { get; init; }
+
+    /// <summary>Accepted sequences that hold no blocks.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>Sequences whose blocks another device fills.</summary>
+    public int Reserved { get; init; }
+
+    /// <summary>Sequences whose blocks another device fetches.</summary>
+    public int Pinned { get; init; }
+
+    /// <summary>Prompt tokens that running and waiting sequences have yet to compute (cached prefixes of waiting ones not subtracted).</summary>
+    public long PendingPromptTokens { get; init; }
+
+    /// <summary>Blocks of the KV cache.</summary>
+    public int TotalBlocks { get; init; }
+
+    /// <summary>Blocks that no sequence holds, cached ones included.</summary>
+    public int FreeBlocks { get; init; }
+
+    /// <summary>Blocks that the prefix cache can find.</summary>
+    public int CachedBlocks { get; init; }
+
+    public long Steps { get; init; }
+
+    /// <summary>Rows of prompts computed (recomputation after preemption included).</summary>
+    public long ComputedPromptTokens { get; init; }
+
+    /// <summary>Prompt tokens that were found in the prefix cache instead.</summary>
+    public long CachedPromptTokens { get; init; }
+
+    /// <summary>Tokens chosen.</summary>
+    public long GeneratedTokens { get; init; }
+
+    public long Preemptions { get; init; }
+
+    /// <summary>Sequences that ended, in whatever way.</summary>
+    public long Finished { get; init; }
+
+    /// <summary>Seconds spent in steps.</summary>
+    public double StepSeconds { get; init; }
+
+    /// <summary>Seconds of a recent step that only decodes (moving average); 0 before the first.</summary>
+    public double DecodeStepSeconds { get; init; }
+
+    /// <summary>Prompt tokens per second of recent steps that prefill (moving average); 0 before the first.</summary>
+    public double PrefillTokensPerSecond { get; init; }
+}
