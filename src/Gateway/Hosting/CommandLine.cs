@@ -1,0 +1,76 @@
+using System.Globalization;
+
+namespace ServingGrid.Gateway.Hosting;
+
+/// <summary>The program's arguments were wrong; the message is the one sentence to print.</summary>
+internal sealed class UsageException(string message) : Exception(message);
+
+/// <summary>Turns arguments into <see cref="GatewayOptions"/>. <c>--name value</c> and <c>--name=value</c> are the same.</summary>
+internal static class CommandLine
+{
+    public const string Help = $"""
+        Serves a model over the OpenAI API.
+
+        usage: ServingGrid.Gateway [options]
+
+          --model PATH        the GGUF file to serve                  (default: the bundled toy model)
+          --device NAME       the device to serve it on               (default: cpu)
+          --threads N         threads of a CPU device                 (default: one for each core)
+          --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
+          --api-key KEY       ask for this key on /v1/*; may be given several times
+                              (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
+          --verbose           log more than warnings
+          --help              show this text
+        """;
+
+    private static readonly string[] Names =
+        ["--model", "--device", "--threads", "--urls", "--api-key", "--verbose", "--help"];
+
+    public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
+
+    /// <param name="args">The program's arguments.</param>
+    /// <param name="environment">Reads an environment variable.</param>
+    /// <exception cref="UsageException">Unknown, incomplete or out of range.</exception>
+    public static GatewayOptions Parse(IReadOnlyList<string> args, Func<string, string?> environment)
+    {
+        var options = new GatewayOptions { ApiKeys = SplitList(environment(GatewayOptions.ApiKeyVariable) ?? "", ',') };
+        for (int i = 0; i < args.Count; i++)
+        {
+            string[] parts = args[i].Split('=', 2);
+            string name = parts[0];
+            if (name == "--verbose" && parts.Length == 1)
+            {
+                options = options with { Verbose = true };
+                continue;
+            }
+
+            if (!Names.Contains(name))
+            {
+                throw new UsageException($"Unknown option '{args[i]}': --help shows those that exist.");
+            }
+
+            string value = parts.Length == 2 ? parts[1] : ++i < args.Count ? args[i] : throw new UsageException($"{name} needs a value.");
+            options = Apply(options, name, value);
+        }
+
+        return options.Validate() is { } fault ? throw new UsageException(fault) : options;
+    }
+
+    private static GatewayOptions Apply(GatewayOptions options, string name, string value) => name switch
+    {
+        "--model" => options with { ModelPath = value },
+        "--device" => options with { Device = value },
+        "--threads" => options with { Threads = ParseCount(name, value) },
+        "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
+        "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
+        _ => throw new UsageException($"{name} takes no value."),
+    };
+
+    private static int ParseCount(string name, string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            ? count
+            : throw new UsageException($"{name} must be a whole number, not '{value}'.");
+
+    private static string[] SplitList(string value, char separator) =>
+        value.Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+}

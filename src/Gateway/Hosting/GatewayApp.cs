@@ -1,0 +1,86 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging.Console;
+using ServingGrid.Client.Observability;
+using ServingGrid.Gateway.Errors;
+using ServingGrid.Gateway.Http;
+using ServingGrid.Gateway.Observability;
+using ServingGrid.Gateway.OpenAi;
+using ServingGrid.Gateway.OpenAi.Generation;
+using ServingGrid.Gateway.OpenAi.Requests;
+
+namespace ServingGrid.Gateway.Hosting;
+
+/// <summary>Puts the REST host together; what grid stands behind it is the caller's choice.</summary>
+internal static class GatewayApp
+{
+    // Answers that are under way end at once with an error; this is for what does not.
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
+
+    /// <param name="options">Valid options.</param>
+    /// <param name="addGrid">Registers an <see cref="Client.IGridClient"/> and what it needs.</param>
+    public static WebApplication Create(GatewayOptions options, Action<WebApplicationBuilder> addGrid)
+    {
+        // No arguments and a content root of its own: neither the working directory nor its files change what is served.
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.WebHost.UseUrls([.. options.Urls]);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+        });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
+        AddLogging(builder.Logging, options.Verbose);
+        AddApi(builder.Services);
+        addGrid(builder);
+
+        WebApplication app = builder.Build();
+        app.UseMiddleware<RequestIds>();
+        app.UseMiddleware<HttpMetrics>();
+        app.UseMiddleware<ErrorMiddleware>();
+        if (options.ApiKeys.Count > 0)
+        {
+            app.UseMiddleware<ApiKeys>(options.ApiKeys);
+        }
+
+        // Explicit, so that a key is asked for before a route is looked up.
+        app.UseRouting();
+        MapApi(app);
+        return app;
+    }
+
+    private static void AddLogging(ILoggingBuilder logging, bool verbose)
+    {
+        logging.ClearProviders();
+        logging.AddSimpleConsole(console => console.SingleLine = true);
+        logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Warning);
+        // The host reports a failed start a second time, with its stack: the program prints the sentence.
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);
+    }
+
+    private static void AddApi(IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<UnknownFields>();
+        services.AddSingleton<AnswerWriter>();
+        services.AddSingleton<CompletionsEndpoint>();
+        services.AddSingleton<ChatEndpoint>();
+        services.AddSingleton<ModelsEndpoint>();
+        services.AddSingleton<HealthEndpoint>();
+        services.AddSingleton<PrometheusExporter>();
+        services.AddSingleton<MetricsEndpoint>();
+    }
+
+    private static void MapApi(WebApplication app)
+    {
+        T Endpoint<T>()
+            where T : notnull => app.Services.GetRequiredService<T>();
+
+        app.MapGet("/v1/models", Endpoint<ModelsEndpoint>().ListAsync);
+        app.MapGet("/v1/models/{**id}", Endpoint<ModelsEndpoint>().GetAsync);
+        app.MapPost("/v1/completions", Endpoint<CompletionsEndpoint>().HandleAsync);
+        app.MapPost("/v1/chat/completions", Endpoint<ChatEndpoint>().HandleAsync);
+        app.MapGet("/health", Endpoint<HealthEndpoint>().HandleAsync);
+        app.MapGet("/metrics", Endpoint<MetricsEndpoint>().HandleAsync);
+    }
+}

@@ -1,0 +1,70 @@
+using System.Net;
+
+namespace ServingGrid.Gateway.Hosting;
+
+/// <summary>What a gateway process is started with.</summary>
+internal sealed record GatewayOptions
+{
+    public const string DefaultUrl = "http://127.0.0.1:8080";
+    public const int MaxThreads = 1024;
+    public const string ApiKeyVariable = "SERVINGGRID_API_KEY";
+
+    /// <summary>The model file that the embedded silo serves.</summary>
+    public string ModelPath { get; init; } = BundledModel;
+
+    /// <summary>The embedded silo's device ("cpu", …).</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Threads of a CPU device; null: one for each core.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>Where to listen; port 0 takes any free one.</summary>
+    public IReadOnlyList<string> Urls { get; init; } = [DefaultUrl];
+
+    /// <summary>Keys that may call <c>/v1/*</c>; empty: anyone may.</summary>
+    public IReadOnlyList<string> ApiKeys { get; init; } = [];
+
+    /// <summary>Log requests and the runtime, not only warnings.</summary>
+    public bool Verbose { get; init; }
+
+    /// <summary>Largest body of a request, in bytes.</summary>
+    public long MaxBodyBytes { get; init; } = 16 << 20;
+
+    /// <summary>The model that comes with the program, beside its binaries.</summary>
+    public static string BundledModel => Path.Combine(AppContext.BaseDirectory, "models", "grid-tiny.gguf");
+
+    /// <summary>Null when everything is in range, else one sentence.</summary>
+    public string? Validate()
+    {
+        if (!File.Exists(ModelPath))
+        {
+            return $"There is no model file '{ModelPath}'.";
+        }
+
+        if (Threads is < 1 or > MaxThreads)
+        {
+            return $"--threads must be in 1 … {MaxThreads}.";
+        }
+
+        if (ApiKeys.Any(string.IsNullOrWhiteSpace))
+        {
+            return "An API key is empty.";
+        }
+
+        return Urls.Select(ValidateUrl).FirstOrDefault(fault => fault is not null);
+    }
+
+    private static string? ValidateUrl(string url)
+    {
+        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Scheme != Uri.UriSchemeHttp)
+        {
+            return $"--urls has '{url}', which is not of the form http://ADDRESS:PORT.";
+        }
+
+        return uri.AbsolutePath != "/" || uri.Query.Length > 0
+            ? $"--urls has '{url}': a path cannot be listened on."
+            : uri.Host != "localhost" && !IPAddress.TryParse(uri.Host.Trim('[', ']'), out _)
+                ? $"--urls has '{url}': the address must be an IP address or localhost."
+                : null;
+    }
+}

@@ -1,0 +1,25 @@
+using ServingGrid.Client;
+using ServingGrid.Gateway.Http;
+using ServingGrid.Gateway.OpenAi.Generation;
+using ServingGrid.Gateway.OpenAi.Requests;
+
+namespace ServingGrid.Gateway.OpenAi;
+
+/// <summary><c>POST /v1/completions</c>.</summary>
+internal sealed class CompletionsEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, TimeProvider time)
+{
+    public async Task HandleAsync(HttpContext context)
+    {
+        var fields = new RequestFields(await JsonBody.ReadAsync(context.Request));
+        CompletionRequest request = CompletionRequest.Read(fields);
+        unknown.Report(fields);
+
+        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        IReadOnlyList<EncodedPrompt> prompts = request.Prompt.Encode(model, withText: request.Echo);
+        var plan = AnswerPlan.Create(
+            request.Generation, [.. prompts.Select(prompt => prompt.Tokens)], model.Card, context.TraceIdentifier, "prompt");
+        string[] echoes = [.. plan.Requests.Select((_, i) => request.Echo ? prompts[i / plan.ChoicesPerPrompt].Text : "")];
+        var format = new CompletionFormat(AnswerHeader.Create("cmpl", model.Card, time.GetUtcNow()), model.Tokenizer, echoes);
+        await writer.RunAsync(context, plan, format, request.Generation);
+    }
+}

@@ -1,0 +1,26 @@
+using ServingGrid.Client;
+using ServingGrid.Gateway.OpenAi.Responses;
+
+namespace ServingGrid.Gateway.OpenAi.Generation;
+
+/// <summary>Adds up the usage of a plan's answers. For one thread.</summary>
+internal sealed class AnswerUsage(AnswerPlan plan)
+{
+    private int _prompt;
+    private int _cached;
+    private int _completion;
+
+    /// <summary>Counts an answer that has ended.</summary>
+    public void Add(int index, GenerateUsage usage)
+    {
+        _completion += usage.CompletionTokens;
+        if (index % plan.ChoicesPerPrompt == 0)
+        {
+            // OpenAI counts a prompt once, however many answers it has.
+            _prompt += usage.PromptTokens;
+            _cached += usage.CachedTokens;
+        }
+    }
+
+    public UsageResponse ToResponse() => new(_prompt, _completion, _prompt + _completion, new PromptTokensDetails(_cached));
+}

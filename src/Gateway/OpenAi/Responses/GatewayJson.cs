@@ -1,0 +1,17 @@
+using System.Text.Json.Serialization;
+
+namespace ServingGrid.Gateway.OpenAi.Responses;
+
+/// <summary>Serialization of everything that the Gateway answers, generated at compile time.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    GenerationMode = JsonSourceGenerationMode.Default)]
+[JsonSerializable(typeof(ErrorResponse))]
+[JsonSerializable(typeof(ModelResponse))]
+[JsonSerializable(typeof(ModelListResponse))]
+[JsonSerializable(typeof(HealthResponse))]
+[JsonSerializable(typeof(CompletionResponse))]
+[JsonSerializable(typeof(ChatResponse))]
+[JsonSerializable(typeof(ChatChunk))]
+internal sealed partial class GatewayJson : JsonSerializerContext;
