@@ -116,19 +116,18 @@ public sealed class GgufHeader
             count = cursor.Count("elements", type.MinimumBytes(), int.MaxValue);
         }
 
-        var entry = new GgufMetadata.Entry(type, isArray, count, cursor.Position);
+        int offset = cursor.Position;
         if (type != GgufValueType.String)
         {
             cursor.Take((long)count * type.MinimumBytes());
-            return entry;
         }
 
-        for (int i = 0; i < count; i++)
+        for (int i = 0; type == GgufValueType.String && i < count; i++)
         {
             cursor.SkipString();
         }
 
-        return entry;
+        return new GgufMetadata.Entry(type, isArray, count, offset, cursor.Position - offset);
     }
 
     private static GgufValueType ReadValueType(ref GgufCursor cursor)

@@ -138,12 +138,25 @@ public sealed class GgufMetadata
         return Encoding.UTF8.GetString(_header, offset + 8, length);
     }
 
+    /// <summary>A pair's value as it stands in the file, its type before it.</summary>
+    internal byte[] Encoded(string key)
+    {
+        if (!_entries.TryGetValue(key, out Entry entry))
+        {
+            throw new ArgumentException($"{_source} has no key '{key}'", nameof(key));
+        }
+
+        // In front of the first element: a type (4 bytes), and for an array the elements' type (4) and count (8) after it.
+        int start = entry.Offset - (entry.IsArray ? 16 : 4);
+        return _header[start..(entry.Offset + entry.Length)];
+    }
+
     /// <summary>The exception for a key that is absent, or whose value is not what the caller needs.</summary>
     internal GgufException Error(string key, string reason) =>
         _entries.TryGetValue(key, out Entry entry) ? Error(key, entry, reason) : new GgufException(_source, $"key '{key}': {reason}");
 
     private GgufException Error(string key, Entry entry, string reason) => new(_source, $"key '{key}', offset {entry.Offset}: {reason}");
 
-    /// <summary>Where a value lies: for an array, <paramref name="Type"/> is that of its elements.</summary>
-    internal readonly record struct Entry(GgufValueType Type, bool IsArray, int Count, int Offset);
+    /// <summary>Where a value lies: for an array, <paramref name="Type"/> is that of its elements, which take <paramref name="Length"/> bytes in all.</summary>
+    internal readonly record struct Entry(GgufValueType Type, bool IsArray, int Count, int Offset, int Length);
 }

@@ -1,0 +1,139 @@
+using ServingGrid.Model.Gguf;
+
+namespace ServingGrid.Testing;
+
+/// <summary>
+/// Writes models of any shape and tensor type with random weights: what they say means nothing, but they load, run and take
+/// as long as real ones. The same options give the same file, to the byte. llama.cpp loads them as well.
+/// </summary>
+public static class RandomModel
+{
+    private const int UnusedToken = 5;
+
+    /// <summary>Writes the model, replacing an existing file.</summary>
+    public static void Write(string path, RandomModelOptions options)
+    {
+        var writer = new GgufWriter();
+        AddHyperParameters(writer, options);
+        AddTokenizer(writer, options);
+        options.Metadata?.Invoke(writer);
+        new Tensors(writer, options).AddAll();
+        writer.Write(path);
+    }
+
+    private static void AddHyperParameters(GgufWriter writer, RandomModelOptions options)
+    {
+        RandomModelShape shape = options.Shape;
+        string prefix = options.Architecture + ".";
+        writer.Add("general.architecture", options.Architecture)
+            .Add("general.name", $"Random {options.Architecture} {shape.Layers}×{shape.Width} {options.GgmlType}")
+            .Add(prefix + "block_count", shape.Layers)
+            .Add(prefix + "context_length", shape.ContextLength)
+            .Add(prefix + "embedding_length", shape.Width)
+            .Add(prefix + "feed_forward_length", shape.FeedForward)
+            .Add(prefix + "attention.head_count", shape.Heads)
+            .Add(prefix + "attention.head_count_kv", shape.KvHeads)
+            .Add(prefix + "attention.key_length", shape.HeadSize)
+            .Add(prefix + "attention.value_length", shape.HeadSize)
+            .Add(prefix + "attention.layer_norm_rms_epsilon", 1e-5f)
+            .Add(prefix + "rope.dimension_count", shape.HeadSize)
+            .Add(prefix + "rope.freq_base", options.RopeBase)
+            .Add(prefix + "vocab_size", shape.VocabularySize);
+    }
+
+    private static void AddTokenizer(GgufWriter writer, RandomModelOptions options)
+    {
+        const string Tokens = "tokenizer.ggml.tokens";
+        const string Types = "tokenizer.ggml.token_type";
+        const string Scores = "tokenizer.ggml.scores";
+        using GgufFile source = GgufFile.Open(options.VocabularyFrom);
+        foreach (string key in source.Metadata.Keys.Where(key => key.StartsWith("tokenizer.", StringComparison.Ordinal) && key is not (Tokens or Types or Scores)))
+        {
+            writer.Copy(source.Metadata, key);
+        }
+
+        string[] tokens = source.Metadata.GetStrings(Tokens) ?? [];
+        int padding = options.Shape.VocabularySize - tokens.Length;
+        ArgumentOutOfRangeException.ThrowIfNegative(padding, $"{nameof(RandomModelShape.VocabularySize)} less that of {options.VocabularyFrom}");
+        writer.Add(Tokens, [.. tokens, .. Enumerable.Range(0, padding).Select(i => $"<|padding_{i}|>")]);
+        if (source.Metadata.GetIntegers(Types) is { } types)
+        {
+            writer.Add(Types, [.. types, .. Enumerable.Repeat(UnusedToken, padding)]);
+        }
+
+        if (source.Metadata.GetFloats(Scores) is { } scores)
+        {
+            writer.Add(Scores, [.. scores, .. Enumerable.Repeat(0f, padding)]);
+        }
+    }
+
+    /// <summary>Adds the tensors of a model under their GGUF names.</summary>
+    private sealed class Tensors(GgufWriter writer, RandomModelOptions options)
+    {
+        private readonly RandomModelShape _shape = options.Shape;
+        private int _count;
+
+        public void AddAll()
+        {
+            // Logits of deviation 4: a peaked distribution like a real model's.
+            AddMatrix("token_embd.weight", _shape.VocabularySize, _shape.Width, 4);
+            for (int layer = 0; layer < _shape.Layers; layer++)
+            {
+                AddLayer($"blk.{layer}.");
+            }
+
+            AddVector("output_norm.weight", _shape.Width, 1, 0.1f);
+            if (!_shape.TiedEmbeddings)
+            {
+                AddMatrix("output.weight", _shape.VocabularySize, _shape.Width, 4);
+            }
+        }
+
+        private void AddLayer(string prefix)
+        {
+            (int queries, int keys) = (_shape.Heads * _shape.HeadSize, _shape.KvHeads * _shape.HeadSize);
+            AddVector(prefix + "attn_norm.weight", _shape.Width, 1, 0.1f);
+            AddMatrix(prefix + "attn_q.weight", queries, _shape.Width, 1);
+            AddMatrix(prefix + "attn_k.weight", keys, _shape.Width, 1);
+            AddMatrix(prefix + "attn_v.weight", keys, _shape.Width, 1);
+            AddMatrix(prefix + "attn_output.weight", _shape.Width, queries, 1);
+            if (options.Architecture == "qwen2")
+            {
+                AddVector(prefix + "attn_q.bias", queries, 0, 0.1f);
+                AddVector(prefix + "attn_k.bias", keys, 0, 0.1f);
+                AddVector(prefix + "attn_v.bias", keys, 0, 0.1f);
+            }
+
+            if (options.Architecture == "qwen3")
+            {
+                AddVector(prefix + "attn_q_norm.weight", _shape.HeadSize, 1, 0.1f);
+                AddVector(prefix + "attn_k_norm.weight", _shape.HeadSize, 1, 0.1f);
+            }
+
+            AddVector(prefix + "ffn_norm.weight", _shape.Width, 1, 0.1f);
+            AddMatrix(prefix + "ffn_gate.weight", _shape.FeedForward, _shape.Width, 1);
+            AddMatrix(prefix + "ffn_up.weight", _shape.FeedForward, _shape.Width, 1);
+            AddMatrix(prefix + "ffn_down.weight", _shape.Width, _shape.FeedForward, 1);
+        }
+
+        // A gain of 1 keeps the deviation of what goes through the matrix.
+        private void AddMatrix(string name, int rows, int columns, float gain)
+        {
+            GgmlType type = columns % options.GgmlType.BlockElements() == 0 ? options.GgmlType : Fallback(options.GgmlType);
+            Add(name, type, rows, columns, 0, gain / MathF.Sqrt(columns));
+        }
+
+        private void AddVector(string name, int length, float mean, float deviation) => Add(name, GgmlType.F32, 1, length, mean, deviation);
+
+        private void Add(string name, GgmlType type, int rows, int columns, float mean, float deviation) =>
+            writer.AddTensor(name, type, rows, columns, new RandomRows(type, mean, deviation, options.Seed, _count++).Fill);
+
+        private static GgmlType Fallback(GgmlType type) => type switch
+        {
+            GgmlType.Q4_K => GgmlType.Q5_0,
+            GgmlType.Q5_K => GgmlType.Q5_1,
+            GgmlType.Q6_K => GgmlType.Q8_0,
+            _ => type,
+        };
+    }
+}
