@@ -115,7 +115,15 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
         ApiError error = failure is OperationCanceledException && lifetime.ApplicationStopping.IsCancellationRequested
             ? StoppingError
             : ErrorMapping.ToApiError(failure);
-        Interrupted(log, failure, context.TraceIdentifier);
+        if (error.Status == StatusCodes.Status500InternalServerError)
+        {
+            Failed(log, failure, context.TraceIdentifier);
+        }
+        else
+        {
+            Interrupted(log, error.Message, context.TraceIdentifier);
+        }
+
         events.Write(ErrorResponse.From(error), GatewayJson.Default.ErrorResponse);
         await events.FlushAsync(context.RequestAborted);
     }
@@ -138,6 +146,9 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
 
     private static InvalidOperationException Unfinished() => new("An answer ended without a finish reason.");
 
-    [LoggerMessage(LogLevel.Warning, "A stream ended with an error (request {RequestId}).")]
-    private static partial void Interrupted(ILogger log, Exception failure, string requestId);
+    [LoggerMessage(LogLevel.Error, "A stream failed (request {RequestId}).")]
+    private static partial void Failed(ILogger log, Exception failure, string requestId);
+
+    [LoggerMessage(LogLevel.Warning, "A stream ended early: {Reason} (request {RequestId})")]
+    private static partial void Interrupted(ILogger log, string reason, string requestId);
 }

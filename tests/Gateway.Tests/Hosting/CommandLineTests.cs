@@ -1,0 +1,56 @@
+using ServingGrid.Gateway.Hosting;
+using ServingGrid.Testing;
+
+namespace ServingGrid.Gateway.Tests.Hosting;
+
+public sealed class CommandLineTests
+{
+    private static readonly string Model = ModelFiles.Bundled;
+
+    [Fact]
+    public void Parse_NoArguments_ServesTheBundledModelOnThisMachine()
+    {
+        GatewayOptions options = Parse();
+        Assert.Equal(["http://127.0.0.1:8080"], options.Urls);
+        Assert.True(File.Exists(options.ModelPath));
+        Assert.Empty(options.ApiKeys);
+        Assert.Null(options.Threads);
+    }
+
+    [Fact]
+    public void Parse_AllOptions_BothSpellings()
+    {
+        GatewayOptions options = Parse(
+            "--model", Model, "--device=cpu", "--threads", "3", "--urls=http://127.0.0.1:0;http://[::1]:5", "--api-key", "a=b", "--api-key=c", "--verbose");
+        Assert.Equal((Model, "cpu", 3, true), (options.ModelPath, options.Device, options.Threads!.Value, options.Verbose));
+        Assert.Equal(["http://127.0.0.1:0", "http://[::1]:5"], options.Urls);
+        Assert.Equal(["a=b", "c"], options.ApiKeys);
+    }
+
+    [Fact]
+    public void Parse_KeysInTheEnvironment_AreTaken() =>
+        Assert.Equal(["a", "b"], CommandLine.Parse([], name => name == "SERVINGGRID_API_KEY" ? "a, b" : null).ApiKeys);
+
+    [Theory]
+    [InlineData("Unknown option '--frob'", "--frob")]
+    [InlineData("Unknown option 'model.gguf'", "model.gguf")]
+    [InlineData("--model needs a value", "--model")]
+    [InlineData("--threads must be a whole number", "--threads", "two")]
+    [InlineData("--threads must be in 1", "--threads", "0")]
+    [InlineData("There is no model file 'absent.gguf'", "--model", "absent.gguf")]
+    [InlineData("--urls is empty", "--urls", "")]
+    [InlineData("--urls has 'https://127.0.0.1:1'", "--urls", "https://127.0.0.1:1")]
+    [InlineData("--urls has '8080'", "--urls", "8080")]
+    [InlineData("--urls has 'http://example.org:80'", "--urls", "http://example.org:80")]
+    [InlineData("--urls has 'http://127.0.0.1:1/x'", "--urls", "http://127.0.0.1:1/x")]
+    [InlineData("An API key is empty", "--api-key", " ")]
+    [InlineData("--verbose takes no value", "--verbose=1")]
+    public void Parse_WrongArguments_OneSentence(string sentence, params string[] args)
+    {
+        var failure = Assert.Throws<UsageException>(() => Parse(args));
+        Assert.StartsWith(sentence, failure.Message);
+        Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    private static GatewayOptions Parse(params string[] args) => CommandLine.Parse(args, _ => null);
+}

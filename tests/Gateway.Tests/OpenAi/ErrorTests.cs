@@ -1,0 +1,108 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using ServingGrid.Client;
+using ServingGrid.Gateway.Tests.Support;
+
+namespace ServingGrid.Gateway.Tests.OpenAi;
+
+public sealed class ErrorTests
+{
+    private const string Completions = "/v1/completions";
+    private const string Body = """{"model":"scripted","prompt":"a"}""";
+
+    [Theory]
+    [InlineData(GridError.InvalidRequest, 400, "invalid_request_error", null)]
+    [InlineData(GridError.ModelNotFound, 404, "not_found_error", "model_not_found")]
+    [InlineData(GridError.Overloaded, 429, "rate_limit_error", "overloaded")]
+    [InlineData(GridError.Unavailable, 503, "unavailable_error", "unavailable")]
+    [InlineData(GridError.Timeout, 503, "unavailable_error", "deadline_exceeded")]
+    [InlineData(GridError.Internal, 500, "server_error", null)]
+    public async Task Post_GridFails_StatusFollowsTheError(GridError error, int status, string type, string? code)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (_, _) => throw new GridException(error, "No.") { RetryAfter = TimeSpan.FromSeconds(1.2) };
+        foreach (string body in (string[])[Body, """{"model":"scripted","prompt":"a","stream":true}""", """{"model":"scripted","prompt":"a","n":2}"""])
+        {
+            using HttpResponseMessage response = await server.PostAsync(Completions, body);
+            (int actual, JsonObject detail) = await GatewayServer.ReadErrorAsync(response);
+
+            Assert.Equal((status, type, code), (actual, (string)detail["type"]!, (string?)detail["code"]));
+            Assert.Equal(error is GridError.Overloaded or GridError.Unavailable or GridError.Timeout ? "2" : null, response.Headers.RetryAfter?.ToString());
+        }
+    }
+
+    [Fact]
+    public async Task Post_Defect_IsA500WithoutDetailsAndLogged()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (_, _) => throw new InvalidOperationException("secret detail");
+        (int status, JsonObject error) = await server.FailAsync(Completions, Body);
+
+        Assert.Equal(500, status);
+        Assert.DoesNotContain("secret", error.ToJsonString());
+        Assert.Contains(server.Log.Lines, line => line.StartsWith("Error: /v1/completions failed", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Post_StreamEndsWithoutFinish_Is500()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (_, _) => AsyncEnumerable.Empty<TextUpdate>();
+        Assert.Equal(500, (await server.FailAsync(Completions, Body)).Status);
+    }
+
+    [Theory]
+    [InlineData("GET", "/v1/nothing", 404)]
+    [InlineData("GET", "/v1/completions", 405)]
+    [InlineData("DELETE", "/v1/models", 405)]
+    [InlineData("GET", "/v1/models/absent", 404)]
+    public async Task Request_UnknownRoute_HasOpenAiShape(string method, string path, int status)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        using HttpResponseMessage response = await server.Http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        Assert.Equal(status, (await GatewayServer.ReadErrorAsync(response)).Status);
+    }
+
+    [Fact]
+    public async Task Post_BodyTooLarge_Is413()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync(options => options with { MaxBodyBytes = 1000 });
+        (int status, JsonObject error) = await server.FailAsync(Completions, $$"""{"model":"scripted","prompt":"{{new string('a', 2000)}}"}""");
+        Assert.Equal((413, "request_too_large"), (status, (string)error["code"]!));
+    }
+
+    [Theory]
+    [InlineData("client-1.2:3_x", true)]
+    [InlineData("two words", false)]
+    [InlineData("a/b", false)]
+    public async Task Request_Id_IsEchoedOrReplaced(string id, bool kept)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = new StringContent(Body) };
+        request.Headers.Add("X-Request-Id", id);
+        using HttpResponseMessage response = await server.Http.SendAsync(request);
+
+        string echoed = Assert.Single(response.Headers.GetValues("X-Request-Id"));
+        Assert.Equal(kept, echoed == id);
+        Assert.StartsWith(echoed, Assert.Single(server.Grid.Requests).RequestId);
+    }
+
+    [Fact]
+    public async Task Request_KeysAreSet_OnlyV1AsksForOne()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync(options => options with { ApiKeys = ["one", "two"] });
+        Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync("/health")).StatusCode);
+        foreach (string? header in (string?[])[null, "Bearer three", "Basic two", "Bearer "])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/models");
+            request.Headers.TryAddWithoutValidation("Authorization", header);
+            using HttpResponseMessage refused = await server.Http.SendAsync(request);
+            (int status, JsonObject error) = await GatewayServer.ReadErrorAsync(refused);
+            Assert.Equal((401, "authentication_error"), (status, (string)error["type"]!));
+            Assert.Equal("Bearer", refused.Headers.WwwAuthenticate.ToString());
+        }
+
+        server.Http.DefaultRequestHeaders.Add("Authorization", "Bearer two");
+        Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync("/v1/models")).StatusCode);
+    }
+}

@@ -1,0 +1,44 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using ServingGrid.Client;
+using ServingGrid.Gateway.Tests.Support;
+
+namespace ServingGrid.Gateway.Tests.OpenAi;
+
+public sealed class ModelsAndHealthTests
+{
+    private const string Model = """{"id":"scripted","object":"model","created":1700000000,"owned_by":"servinggrid","max_model_len":256}""";
+
+    [Fact]
+    public async Task Get_Models_ListsAndFindsThem()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        Assert.Equal($$"""{"object":"list","data":[{{Model}}]}""", await server.Http.GetStringAsync("/v1/models"));
+        Assert.Equal(Model, await server.Http.GetStringAsync("/v1/models/scripted"));
+    }
+
+    [Fact]
+    public async Task Get_Health_FollowsTheGrid()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
+
+        server.Grid.ModelsFailure = new GridException(GridError.Unavailable, "No silo.");
+        using HttpResponseMessage response = await server.Http.GetAsync("/health");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Equal("unavailable", (string)JsonNode.Parse(await response.Content.ReadAsStringAsync())!["status"]!);
+    }
+
+    [Fact]
+    public async Task Get_Metrics_CountsRequestsByRoute()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        await server.Http.GetStringAsync("/v1/models/scripted");
+        (await server.Http.GetAsync("/v1/made/up/path")).Dispose();
+        string text = await server.Http.GetStringAsync("/metrics");
+
+        Assert.Contains("""servinggrid_http_requests_total{route="/v1/models/{**id}",status="200"} """, text);
+        Assert.Contains("""servinggrid_http_requests_total{route="other",status="404"} """, text);
+        Assert.DoesNotContain("made", text);
+    }
+}
