@@ -39,4 +39,17 @@ public abstract class Tokenizer
     /// not always valid UTF-8, since a token may hold a part of a character.
     /// </summary>
     public abstract byte[] Decode(ReadOnlySpan<int> tokens, bool special = false);
+
+    /// <summary>
+    /// True if <see cref="Decode"/> takes away the first byte of a text that starts with a space, because the vocabulary adds
+    /// one to every text that it encodes.
+    /// </summary>
+    public virtual bool RemovesLeadingSpace => false;
+
+    /// <summary>
+    /// <see cref="Decode"/>, and then, where the vocabulary is used so, without spaces before punctuation and contractions
+    /// (Hugging Face's <c>clean_up_tokenization_spaces</c>). For comparison with other programs: it loses what was written
+    /// ("b != c" becomes "b!= c"), and what a model generates is never cleaned up.
+    /// </summary>
+    public virtual byte[] Detokenize(ReadOnlySpan<int> tokens, bool special = false) => Decode(tokens, special);
 }
