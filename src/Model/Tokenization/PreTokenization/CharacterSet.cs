@@ -1,6 +1,9 @@
 namespace ServingGrid.Model.Tokenization.PreTokenization;
 
-/// <summary>A set of characters: classes, and ranges of code points. Immutable.</summary>
+/// <summary>
+/// A set of characters: classes, and ranges of code points, from which white space beyond ASCII is left out as in llama.cpp.
+/// Immutable.
+/// </summary>
 internal sealed class CharacterSet
 {
     private readonly CharacterClass _classes;
@@ -29,12 +32,13 @@ internal sealed class CharacterSet
     /// <summary>True if the character that starts at <paramref name="index"/> is in the set; <paramref name="length"/> is 1 or 2.</summary>
     public bool Contains(ReadOnlySpan<char> text, int index, out int length)
     {
-        if ((CharacterClasses.At(text, index, out length) & _classes) != 0)
+        CharacterClass kind = CharacterClasses.At(text, index, out length);
+        if ((kind & _classes) != 0)
         {
             return true;
         }
 
-        if (_first.Length == 0)
+        if (_first.Length == 0 || (kind == CharacterClass.WhiteSpace && text[index] > 0x7F))
         {
             return false;
         }
