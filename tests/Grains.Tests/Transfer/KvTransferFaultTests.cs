@@ -1,0 +1,225 @@
+using System.Net;
+using System.Net.Sockets;
+using ServingGrid.Engine.Disaggregation;
+using ServingGrid.Grains.Transfer;
+
+namespace ServingGrid.Grains.Tests.Transfer;
+
+/// <summary>What a bad network or a bad peer may do: nothing wrong reaches a block, and nothing waits for ever.</summary>
+public sealed class KvTransferFaultTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    // Sender's handshake: 32 bytes of nonce and 32 of proof; frames follow.
+    private const int HandshakeBytes = 64;
+
+    [Theory]
+    [InlineData(HandshakeBytes + KvFrame.Bytes + 1000)]
+    [InlineData(HandshakeBytes + 20)]
+    [InlineData(HandshakeBytes + 45)]
+    public async Task Send_OneBitFlipped_SentAgainAndArrivesToTheByte(int position)
+    {
+        await using var rig = new TransferRig();
+        int flipped = 0;
+        await using var proxy = new FaultyProxy(rig.Endpoint, (offset, bytes) =>
+        {
+            if (position >= offset && position < offset + bytes.Length && Interlocked.Exchange(ref flipped, 1) == 0)
+            {
+                bytes.Span[(int)(position - offset)] ^= 0x10;
+            }
+
+            return ValueTask.FromResult(true);
+        });
+        (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(5);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(5);
+        await rig.Transport.SendAsync(rig.Target(reservation, proxy.Endpoint), prefill, 0, 5, default).WaitAsync(Deadline);
+        Assert.Equal(1, flipped);
+        Assert.Equal(source.Bytes, received.Bytes);
+    }
+
+    [Fact]
+    public async Task Send_EveryFrameCorrupt_FailsAfterItsResendsAndNothingIsWritten()
+    {
+        await using var rig = new TransferRig();
+        await using var proxy = new FaultyProxy(rig.Endpoint, (offset, bytes) =>
+        {
+            for (int i = 0; i < bytes.Length; i++)
+            {
+                // The payload only, so that the stream stays readable.
+                long at = offset + i - HandshakeBytes;
+                if (at >= 0 && at % (KvFrame.Bytes + rig.Layout.BlockBytesAllLayers) == 5000)
+                {
+                    bytes.Span[i] ^= 1;
+                }
+            }
+
+            return ValueTask.FromResult(true);
+        });
+        (PrefillHandle prefill, _) = rig.NewPrefill(1);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation, proxy.Endpoint), prefill, 0, 1, default).WaitAsync(Deadline));
+        Assert.Contains("Corrupt", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(0, received.Writes);
+    }
+
+    [Fact]
+    public async Task Send_ConnectionCutInAFrame_FailsAndARenewedEpochSucceeds()
+    {
+        await using var rig = new TransferRig(options: new KvTransferOptions { ClusterSecret = TransferRig.Secret, MaxFrameBytes = 32768 });
+        await using var proxy = new FaultyProxy(rig.Endpoint, (offset, bytes) => ValueTask.FromResult(offset + bytes.Length < 100_000));
+        (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(9);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(9);
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation, proxy.Endpoint), prefill, 0, 9, default).WaitAsync(Deadline));
+        Assert.Equal(KvTransferFailure.Connection, exception.Failure);
+
+        Assert.Equal(2, reservation.Renew(TimeSpan.FromMinutes(1)));
+        await rig.Transport.SendAsync(rig.Target(reservation), prefill, 0, 9, default).WaitAsync(Deadline);
+        Assert.Equal(source.Bytes, received.Bytes);
+        Assert.Equal(CommitOutcome.Committed, reservation.Commit(2, new(1)));
+    }
+
+    [Fact]
+    public async Task Send_NetworkGoesSilent_StalledWithinItsTimeout()
+    {
+        await using var rig = new TransferRig(options: new KvTransferOptions { ClusterSecret = TransferRig.Secret, StallTimeout = TimeSpan.FromMilliseconds(300) });
+        var never = new TaskCompletionSource<bool>();
+        await using var proxy = new FaultyProxy(rig.Endpoint, async (offset, _) => offset < HandshakeBytes || await never.Task);
+        (PrefillHandle prefill, _) = rig.NewPrefill(3);
+        (Reservation reservation, _) = rig.NewReservation(3);
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation, proxy.Endpoint), prefill, 0, 3, default).WaitAsync(Deadline));
+        Assert.Equal(KvTransferFailure.Stalled, exception.Failure);
+        never.SetResult(false);
+    }
+
+    [Fact]
+    public async Task Send_AnotherSecret_UnauthenticatedOnBothSides()
+    {
+        await using var rig = new TransferRig();
+        using var stranger = new TcpKvTransport(rig.Options with { ClusterSecret = "another secret, just as long" });
+        (PrefillHandle prefill, _) = rig.NewPrefill(1);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => stranger.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline));
+        Assert.Equal(KvTransferFailure.Unauthenticated, exception.Failure);
+        Assert.Equal(0, received.Writes);
+    }
+
+    [Fact]
+    public async Task Receiver_PeerWithoutProof_GetsAChallengeAndNothingElse()
+    {
+        await using var rig = new TransferRig();
+        (_, HostBlocks received) = rig.NewReservation(1);
+        using var peer = new TcpClient();
+        await peer.ConnectAsync(rig.Receiver.LocalEndpoint);
+        await peer.GetStream().WriteAsync(new byte[HandshakeBytes + 200]);
+        using var everything = new MemoryStream();
+        try
+        {
+            await peer.GetStream().CopyToAsync(everything).WaitAsync(Deadline);
+        }
+        catch (IOException)
+        {
+            // A reset instead of an orderly end: we had sent more than was read.
+        }
+
+        Assert.True(everything.Length <= 48, $"{everything.Length} bytes were sent to a stranger");
+        Assert.Equal(0, received.Writes);
+    }
+
+    [Fact]
+    public async Task Receiver_ReplayedFrame_ConnectionEndsAndNothingChanges()
+    {
+        await using var rig = new TransferRig();
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+        using var peer = await ConnectAsync(rig);
+        NetworkStream stream = peer.GetStream();
+        byte[] frame = Frame(rig, new KvFrame(0, reservation.Id, 1, 0, 0, 4, (int)rig.Layout.BlockBytesAllLayers), fill: 7);
+        await stream.WriteAsync(frame);
+        byte[] ack = new byte[KvFrame.AckBytes];
+        await stream.ReadExactlyAsync(ack).AsTask().WaitAsync(Deadline);
+        Assert.Equal((0, FrameOutcome.Written), KvFrame.ReadAck(ack));
+
+        await stream.WriteAsync(frame);
+        Assert.Equal(0, await ReadToEndAsync(stream));
+        Assert.Equal(1, received.Writes);
+    }
+
+    [Fact]
+    public async Task Receiver_RandomBytesAndTruncatedFrames_ServesOnWithNothingWritten()
+    {
+        await using var rig = new TransferRig(options: new KvTransferOptions { ClusterSecret = TransferRig.Secret, StallTimeout = TimeSpan.FromMilliseconds(200) });
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(2);
+        var random = new Random(5);
+        for (int i = 0; i < 60; i++)
+        {
+            using TcpClient peer = await ConnectAsync(rig);
+            byte[] frame = Frame(rig, new KvFrame(0, reservation.Id, 1, 0, 0, 4, (int)rig.Layout.BlockBytesAllLayers), fill: (byte)i);
+            if (i % 3 == 0)
+            {
+                random.NextBytes(frame);
+            }
+            else if (i % 3 == 1)
+            {
+                frame = frame[..random.Next(1, frame.Length)];
+            }
+            else
+            {
+                // One field of the header, with a hash that no longer fits or a length that was never meant.
+                frame[random.Next(KvFrame.Bytes)] ^= (byte)(1 << random.Next(8));
+            }
+
+            NetworkStream stream = peer.GetStream();
+            try
+            {
+                await stream.WriteAsync(frame);
+                peer.Client.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception exception) when (exception is IOException or SocketException)
+            {
+                // The receiver was quicker to end it.
+            }
+
+            await ReadToEndAsync(stream);
+        }
+
+        Assert.Equal(0, received.Writes);
+        (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(2);
+        await rig.Transport.SendAsync(rig.Target(reservation), prefill, 0, 2, default).WaitAsync(Deadline);
+        Assert.Equal(source.Bytes, received.Bytes);
+    }
+
+    private static async Task<TcpClient> ConnectAsync(TransferRig rig)
+    {
+        var peer = new TcpClient();
+        await peer.ConnectAsync((IPEndPoint)rig.Receiver.LocalEndpoint);
+        await KvHandshake.AsSenderAsync(peer.GetStream(), TransferRig.Secret, default).WaitAsync(Deadline);
+        return peer;
+    }
+
+    private static byte[] Frame(TransferRig rig, KvFrame frame, byte fill)
+    {
+        byte[] bytes = new byte[KvFrame.Bytes + rig.Layout.BlockBytesAllLayers];
+        bytes.AsSpan(KvFrame.Bytes).Fill(fill);
+        frame.Write(bytes);
+        return bytes;
+    }
+
+    /// <summary>Bytes until the receiver closes the connection (or resets it).</summary>
+    private static async Task<int> ReadToEndAsync(NetworkStream stream)
+    {
+        byte[] buffer = new byte[1024];
+        int total = 0;
+        try
+        {
+            while (await stream.ReadAsync(buffer).AsTask().WaitAsync(Deadline) is > 0 and int read)
+            {
+                total += read;
+            }
+        }
+        catch (IOException)
+        {
+            // A reset ends it just as well.
+        }
+
+        return total;
+    }
+}
