@@ -10,6 +10,7 @@ namespace ServingGrid.Model.Gguf;
 internal ref struct GgufCursor(ReadOnlySpan<byte> bytes, string source)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;
+    private int _lastRead;
 
     /// <summary>Offset of the next byte.</summary>
     public int Position { get; private set; }
@@ -21,6 +22,7 @@ internal ref struct GgufCursor(ReadOnlySpan<byte> bytes, string source)
 
     public ReadOnlySpan<byte> Take(long length)
     {
+        _lastRead = Position;
         if (length < 0 || length > Remaining)
         {
             throw Error($"{(ulong)length} bytes are needed but {Remaining} are left");
@@ -57,5 +59,6 @@ internal ref struct GgufCursor(ReadOnlySpan<byte> bytes, string source)
     /// <summary>Steps over a string of any length.</summary>
     public void SkipString() => Take(Count("bytes of a string", 1, int.MaxValue));
 
-    public readonly GgufException Error(string reason) => new(source, $"{Item}, offset {Position}: {reason}");
+    /// <summary>The exception that what was read last, and where it stands, calls for.</summary>
+    public readonly GgufException Error(string reason) => new(source, $"{Item}, offset {_lastRead}: {reason}");
 }

@@ -98,13 +98,14 @@ public sealed unsafe partial class GgufFile : IDisposable
 
     private static GgufFile Map(string path)
     {
-        using SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-        long length = RandomAccess.GetLength(handle);
-        if (length == 0)
+        // Before opening: a named pipe has no length either, and opening one would wait for its writer.
+        if (new FileInfo(path).Length == 0)
         {
             throw new GgufException(path, "the file is empty");
         }
 
+        using SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        long length = RandomAccess.GetLength(handle);
         var file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
         MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
         byte* address = null;

@@ -59,12 +59,14 @@ public sealed class GgufHeader
         int tensorCount = cursor.Count("tensors", 33, MaximumTensors);
         int pairCount = cursor.Count("metadata pairs", 14, MaximumPairs);
         Dictionary<string, GgufMetadata.Entry> entries = ReadPairs(ref cursor, pairCount);
-        int pairsEnd = cursor.Position;
-        var partial = new GgufMetadata(bytes[..pairsEnd].ToArray(), source, entries);
-        long alignment = ReadAlignment(partial, source);
-        List<GgufTensorInfo> tensors = ReadTensors(ref cursor, tensorCount, alignment);
+        List<GgufTensorInfo> tensors = ReadTensors(ref cursor, tensorCount);
         byte[] header = bytes[..cursor.Position].ToArray();
-        return new GgufHeader(header, version, new GgufMetadata(header, source, entries), tensors, alignment);
+        var metadata = new GgufMetadata(header, source, entries);
+        long alignment = ReadAlignment(metadata);
+        GgufTensorInfo? misaligned = tensors.Find(tensor => tensor.Offset % alignment != 0);
+        return misaligned is null
+            ? new GgufHeader(header, version, metadata, tensors, alignment)
+            : throw new GgufException(source, $"tensor '{misaligned.Name}': its data offset {misaligned.Offset} is not a multiple of the alignment {alignment}");
     }
 
     private static uint ReadVersion(ref GgufCursor cursor)
@@ -136,16 +138,16 @@ public sealed class GgufHeader
         return number <= (uint)GgufValueType.Float64 ? (GgufValueType)number : throw cursor.Error($"{number} is not a type of metadata");
     }
 
-    private static long ReadAlignment(GgufMetadata metadata, string source)
+    private static long ReadAlignment(GgufMetadata metadata)
     {
         const string Key = "general.alignment";
         long alignment = metadata.GetInteger(Key) ?? DefaultAlignment;
         return alignment is > 0 and <= MaximumAlignment && long.IsPow2(alignment)
             ? alignment
-            : throw new GgufException(source, $"key '{Key}': {alignment} is not a power of two up to {MaximumAlignment}");
+            : throw metadata.Error(Key, $"{alignment} is not a power of two up to {MaximumAlignment}");
     }
 
-    private static List<GgufTensorInfo> ReadTensors(ref GgufCursor cursor, int count, long alignment)
+    private static List<GgufTensorInfo> ReadTensors(ref GgufCursor cursor, int count)
     {
         var tensors = new List<GgufTensorInfo>();
         var names = new HashSet<string>();
@@ -167,12 +169,9 @@ public sealed class GgufHeader
             }
 
             ulong offset = cursor.UInt64();
-            if (offset > long.MaxValue || (long)offset % alignment != 0)
-            {
-                throw cursor.Error($"the data offset {offset} is not a multiple of the alignment {alignment}");
-            }
-
-            tensors.Add(new GgufTensorInfo(name, type, dimensions, (long)offset));
+            tensors.Add(offset <= long.MaxValue
+                ? new GgufTensorInfo(name, type, dimensions, (long)offset)
+                : throw cursor.Error($"the data offset {offset} exceeds 63 bits"));
         }
 
         return tensors;
