@@ -15,9 +15,9 @@ public static class ModelFiles
     /// <summary>Reason to skip a test that needs <see cref="SmolLM2"/>.</summary>
     public static string SmolLM2Absent => Absent(SmolLM2Name);
 
-    /// <summary>Folder of further models: SERVINGGRID_MODELS, by default ../shared/models beside the repository. May not exist.</summary>
+    /// <summary>Folder of further models: SERVINGGRID_MODELS, by default ../shared/models, relative to the repository's root. May not exist.</summary>
     public static string Folder =>
-        Environment.GetEnvironmentVariable("SERVINGGRID_MODELS") is { Length: > 0 } folder ? folder : RepositoryRoot.Combine("..", "shared", "models");
+        Environment.GetEnvironmentVariable("SERVINGGRID_MODELS") is { Length: > 0 } folder ? RepositoryRoot.Combine(folder) : RepositoryRoot.Combine("..", "shared", "models");
 
     /// <summary>A model file by name, in <see cref="Folder"/> or among the bundled ones, or null.</summary>
     public static string? Find(string name)

@@ -66,8 +66,10 @@ public sealed class GoldenFolder(string path)
 
     private static string Locate()
     {
-        if (Environment.GetEnvironmentVariable("SERVINGGRID_GOLDEN") is { Length: > 0 } folder)
+        // Relative to the repository's root: where tests are started from differs between runners.
+        if (Environment.GetEnvironmentVariable("SERVINGGRID_GOLDEN") is { Length: > 0 } variable)
         {
+            string folder = RepositoryRoot.Combine(variable);
             return Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException($"SERVINGGRID_GOLDEN names {folder}, which does not exist");
         }
 
