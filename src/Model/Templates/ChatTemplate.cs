@@ -61,7 +61,11 @@ public sealed class ChatTemplate
     {
         var scope = new Scope(Globals.Scope);
         scope.Set("messages", JsonInput.Read(context, input.Messages));
-        scope.Set("tools", JsonInput.Read(context, input.Tools));
+        if (input.Tools is not null)
+        {
+            scope.Set("tools", JsonInput.Read(context, input.Tools));
+        }
+
         scope.Set("add_generation_prompt", BoolValue.Of(input.AddGenerationPrompt));
         scope.Set("bos_token", new StringValue(input.BosToken));
         scope.Set("eos_token", new StringValue(input.EosToken));
