@@ -26,6 +26,21 @@ public class ModelFileTests
     }
 
     [Theory]
+    [InlineData(ModelFiles.SmolLM2Name, 30, 49_152, true, 100_000)]
+    [InlineData("stories260K.gguf", 5, 512, false, 10_000)]
+    public void Open_ModelOfOthers_HasItsConfig(string name, int layers, int vocabulary, bool tied, double ropeBase)
+    {
+        string? path = ModelFiles.Find(name);
+        Assert.SkipWhen(path is null, ModelFiles.Absent(name));
+
+        using var model = ModelFile.Open(path);
+
+        ModelConfig config = model.Config;
+        Assert.Equal((layers, vocabulary, tied), (config.Layers, config.VocabularySize, config.TiedEmbeddings));
+        Assert.Equal(Math.Pow(ropeBase, -2.0 / config.HeadSize), config.Rope.InverseFrequencies[1], 1e-7);
+    }
+
+    [Theory]
     [MemberData(nameof(GoldenModels))]
     public void Open_GoldenModel_FollowsItsArchitecture(string name)
     {

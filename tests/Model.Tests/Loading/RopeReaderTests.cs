@@ -50,6 +50,32 @@ public sealed class RopeReaderTests : IDisposable
         Assert.Equal(1 + 0.1 * Math.Log(4), rope.Magnitude, 1e-6);
     }
 
+    // What ggml_rope_ext (ggml-cpu 0.18.1) turned each pair by at position 1: the YaRN of Qwen2.5 (heads of 128, base 10⁶,
+    // 32,768 positions stretched by 4).
+    [Theory]
+    [InlineData(0, 1f)]
+    [InlineData(1, 0.8058421f)]
+    [InlineData(23, 0.006978301f)]
+    [InlineData(24, 0.005375317f)]
+    [InlineData(25, 0.004131734f)]
+    [InlineData(32, 0.0006029405f)]
+    [InlineData(39, 6.490386e-05f)]
+    [InlineData(40, 4.445692e-05f)]
+    [InlineData(63, 3.102338e-07f)]
+    public void Read_YarnOfARealModel_EqualsGgml(int pair, float expected)
+    {
+        TinyModel model = new TinyModel("qwen2").Set("attention.head_count", 1).Set("attention.head_count_kv", 1)
+            .Set("attention.key_length", 128).Set("attention.value_length", 128).Set("rope.freq_base", 1e6f)
+            .Set("rope.scaling.type", "yarn").Set("rope.scaling.factor", 4f).Set("rope.scaling.original_context_length", 32_768);
+        model.Tensors["blk.0.attn_q.weight"] = model.Tensors["blk.0.attn_k.weight"] = model.Tensors["blk.0.attn_v.weight"] = (128, 32);
+        model.Tensors["blk.0.attn_output.weight"] = (32, 128);
+
+        RopeParameters rope = Read(model);
+
+        Assert.Equal(1, rope.InverseFrequencies[pair] / expected, 1e-5f);
+        Assert.Equal(1.1386294f, rope.Magnitude, 1e-6f);
+    }
+
     [Fact]
     public void Read_AttentionFactor_ScalesTheMagnitude() =>
         Assert.Equal(1.5f, Read(new TinyModel().Set("rope.scaling.attn_factor", 1.5f)).Magnitude);
