@@ -14,8 +14,12 @@ internal static class CommandLine
         usage: ServingGrid.Gateway [options]
 
           --model PATH        the GGUF file to serve                  (default: the bundled toy model)
-          --device NAME       the device to serve it on               (default: cpu)
+          --name NAME         the name that clients ask for           (default: the file's, without extension)
+          --device NAME       the device to serve it on               (default: auto, the fastest there is)
           --threads N         threads of a CPU device                 (default: one for each core)
+          --context N         longest prompt and answer, in tokens    (default: what the model was made for)
+          --max-sequences N   requests that are computed at a time    (default: 64)
+          --max-waiting N     requests that wait; more get a 429      (default: 256)
           --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
           --api-key KEY       ask for this key on /v1/*; may be given several times
                               (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
@@ -24,7 +28,7 @@ internal static class CommandLine
         """;
 
     private static readonly string[] Names =
-        ["--model", "--device", "--threads", "--urls", "--api-key", "--verbose", "--help"];
+        ["--model", "--name", "--device", "--threads", "--context", "--max-sequences", "--max-waiting", "--urls", "--api-key", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 
@@ -59,8 +63,12 @@ internal static class CommandLine
     private static GatewayOptions Apply(GatewayOptions options, string name, string value) => name switch
     {
         "--model" => options with { ModelPath = value },
+        "--name" => options with { ModelName = value },
         "--device" => options with { Device = value },
         "--threads" => options with { Threads = ParseCount(name, value) },
+        "--context" => options with { ContextLength = ParseCount(name, value) },
+        "--max-sequences" => options with { MaxSequences = ParseCount(name, value) },
+        "--max-waiting" => options with { MaxWaiting = ParseCount(name, value) },
         "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
         "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
         _ => throw new UsageException($"{name} takes no value."),

@@ -12,11 +12,23 @@ internal sealed record GatewayOptions
     /// <summary>The model file that the embedded silo serves.</summary>
     public string ModelPath { get; init; } = BundledModel;
 
-    /// <summary>The embedded silo's device ("cpu", …).</summary>
-    public string Device { get; init; } = "cpu";
+    /// <summary>Under which clients ask for it; null: the file's name without extension.</summary>
+    public string? ModelName { get; init; }
+
+    /// <summary>The embedded silo's device ("cpu", …); "auto" is the fastest there is.</summary>
+    public string Device { get; init; } = "auto";
 
     /// <summary>Threads of a CPU device; null: one for each core.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>Longest prompt and answer together, in tokens; null: what the model was made for.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Most requests that are computed at a time; null: the engine's default.</summary>
+    public int? MaxSequences { get; init; }
+
+    /// <summary>Most requests that wait; beyond it they are refused. Null: the engine's default.</summary>
+    public int? MaxWaiting { get; init; }
 
     /// <summary>Where to listen; port 0 takes any free one.</summary>
     public IReadOnlyList<string> Urls { get; init; } = [DefaultUrl];
@@ -44,6 +56,11 @@ internal sealed record GatewayOptions
         if (Threads is < 1 or > MaxThreads)
         {
             return $"--threads must be in 1 … {MaxThreads}.";
+        }
+
+        if (ContextLength is < 1 || MaxSequences is < 1 || MaxWaiting is < 0)
+        {
+            return "--context and --max-sequences must be at least 1, --max-waiting at least 0.";
         }
 
         if (ApiKeys.Any(string.IsNullOrWhiteSpace))
