@@ -14,6 +14,9 @@ public enum EngineFailure
 
     /// <summary>The reservation was released by its owner.</summary>
     Released,
+
+    /// <summary>The model's output for this sequence is not a number.</summary>
+    InvalidOutput,
 }
 
 /// <summary>An accepted sequence could not be finished.</summary>

@@ -53,6 +53,7 @@ public sealed record EngineOptions
         Check(MaxBatchTokens is >= 1 and <= 65536, nameof(MaxBatchTokens), MaxBatchTokens, "in 1 … 65536");
         Check(MaxPrefillTokensWhileDecoding is >= 1 and <= 65536, nameof(MaxPrefillTokensWhileDecoding), MaxPrefillTokensWhileDecoding, "in 1 … 65536");
         Check(MaxSequences is >= 1 and <= 4096, nameof(MaxSequences), MaxSequences, "in 1 … 4096");
+        Check(MaxBatchTokens > MaxSequences, nameof(MaxBatchTokens), MaxBatchTokens, $"more than MaxSequences ({MaxSequences}), so that prompts advance while all of them decode");
         Check(MaxWaiting is >= 1 and <= 1 << 20, nameof(MaxWaiting), MaxWaiting, "in 1 … 1048576");
         Check(ContextLength is null or >= 2, nameof(ContextLength), ContextLength, "at least 2");
         Check(ReservationLifetime > TimeSpan.Zero && ReservationLifetime <= TimeSpan.FromHours(1), nameof(ReservationLifetime), ReservationLifetime, "above zero and at most an hour");

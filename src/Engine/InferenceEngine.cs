@@ -1,6 +1,10 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ServingGrid.Engine.Blocks;
 using ServingGrid.Engine.Disaggregation;
+using ServingGrid.Engine.Execution;
+using ServingGrid.Engine.Scheduling;
+using ServingGrid.Engine.Stopping;
 using ServingGrid.Kernels;
 using ServingGrid.Model;
 using ServingGrid.Model.Tokenization;
@@ -13,6 +17,19 @@ namespace ServingGrid.Engine;
 /// </summary>
 public sealed class InferenceEngine : IAsyncDisposable
 {
+    private readonly EngineResources _resources;
+    private readonly Tokenizer? _tokenizer;
+    private readonly IReadOnlyList<int> _endTokens;
+    private readonly ILogger _logger;
+    private readonly CommandQueue _commands;
+    private readonly EngineStatistics _statistics;
+    private readonly WaitingLimit _waiting;
+    private readonly EngineCore _core;
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _stop;
+    private int _disposed;
+
     /// <summary>Loads the weights onto <paramref name="device"/>, allocates the KV cache and starts the thread.</summary>
     /// <param name="config">Shape of the model.</param>
     /// <param name="weights">Its tensors; not needed afterwards.</param>
@@ -23,29 +40,55 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <param name="time">Clock of deadlines and statistics.</param>
     /// <param name="logger">Where steps that fail are reported.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the KV cache does not fit.</exception>
-    public InferenceEngine(ModelConfig config, ModelWeights weights, string fingerprint, Tokenizer? tokenizer, Device device, EngineOptions options, TimeProvider? time = null, ILogger<InferenceEngine>? logger = null) =>
-        throw new NotImplementedException();
+    public InferenceEngine(ModelConfig config, ModelWeights weights, string fingerprint, Tokenizer? tokenizer, Device device, EngineOptions options, TimeProvider? time = null, ILogger<InferenceEngine>? logger = null)
+    {
+        options.Validate();
+        time ??= TimeProvider.System;
+        Config = config;
+        Options = options;
+        CacheFingerprint = fingerprint;
+        _tokenizer = tokenizer;
+        _endTokens = tokenizer?.EndOfGenerationTokens ?? [];
+        _logger = logger ?? NullLogger<InferenceEngine>.Instance;
+        _resources = new EngineResources(device, config, weights, options);
+        _statistics = new EngineStatistics(time);
+        _commands = new CommandQueue(time);
+        _waiting = new WaitingLimit(options.MaxWaiting);
+        _core = new EngineCore(_resources, options, _endTokens.Count, _commands, _statistics, _waiting, time, _logger);
+        EngineLog.Started(_logger, device.Info.Name, device.Info.Kernels, _resources.Cache.BlockCount, options.BlockSize, ContextLength);
+        new Thread(Run) { Name = $"engine {device.Info.Id}", IsBackground = true }.Start();
+    }
 
-    public ModelConfig Config => throw new NotImplementedException();
+    public ModelConfig Config { get; }
 
-    public EngineOptions Options => throw new NotImplementedException();
+    public EngineOptions Options { get; }
 
-    public Device Device => throw new NotImplementedException();
+    public Device Device => _resources.Device;
 
     /// <summary>Geometry of the KV cache; two engines exchange blocks only if theirs are equal.</summary>
-    public KvLayout Layout => throw new NotImplementedException();
+    public KvLayout Layout => _resources.Layout;
 
     /// <summary>With a tenant's salt, the root of every block hash: see <see cref="BlockHasher.Root"/>.</summary>
-    public string CacheFingerprint => throw new NotImplementedException();
+    public string CacheFingerprint { get; }
 
     /// <summary>Longest sequence in tokens: what the model, the options and the KV cache allow.</summary>
-    public int ContextLength => throw new NotImplementedException();
+    public int ContextLength => _resources.ContextLength;
 
     /// <summary>Snapshot at the end of the last step.</summary>
-    public EngineStatus Status => throw new NotImplementedException();
+    public EngineStatus Status => _statistics.Snapshot();
 
     /// <summary>Takes a sequence, or says at once why not.</summary>
-    public SubmitResult<SequenceHandle> Submit(SequenceRequest request) => throw new NotImplementedException();
+    public SubmitResult<SequenceHandle> Submit(SequenceRequest request)
+    {
+        if (Refuse(request) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var output = new StreamOutput();
+        Sequence sequence = Create(request, output, ticket: null);
+        return Accept(sequence) is { } refused ? refused : sequence.Handle!;
+    }
 
     /// <summary>
     /// Decode side of a handover: matches the prefix cache and holds blocks for the rest of the prompt. Queues like a submitted sequence; the task
@@ -55,22 +98,193 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <param name="lifetime">How long the blocks are held without a commit; null: <see cref="EngineOptions.ReservationLifetime"/>.</param>
     /// <param name="cancellation">Ends the wait with <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="EngineException">The engine failed or stopped meanwhile.</exception>
-    public Task<SubmitResult<Reservation>> ReserveAsync(SequenceRequest request, TimeSpan? lifetime = null, CancellationToken cancellation = default) => throw new NotImplementedException();
+    public async Task<SubmitResult<Reservation>> ReserveAsync(SequenceRequest request, TimeSpan? lifetime = null, CancellationToken cancellation = default)
+    {
+        if (Refuse(request) ?? RefuseFinished(request) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var ticket = new ReservationTicket(lifetime ?? Options.ReservationLifetime);
+        Sequence sequence = Create(request, new StreamOutput(), ticket);
+        if (Accept(sequence) is { } refused)
+        {
+            return refused;
+        }
+
+        await using (cancellation.Register(sequence.Handle!.Cancel))
+        {
+            return await ticket.Granted;
+        }
+    }
 
     /// <summary>Prefill side of a handover: computes a prompt for another device and samples the first token.</summary>
     /// <param name="request">The same request as on the decode side.</param>
     /// <param name="skipTokens">Tokens that the receiver has: a multiple of the block size. Blocks before it are not announced.</param>
     /// <param name="sink">Told of finished blocks, and of the end.</param>
     /// <param name="lifetime">How long finished blocks stay pinned; null: <see cref="EngineOptions.ReservationLifetime"/>.</param>
-    public SubmitResult<PrefillHandle> SubmitPrefill(SequenceRequest request, int skipTokens, IPrefillSink sink, TimeSpan? lifetime = null) => throw new NotImplementedException();
+    public SubmitResult<PrefillHandle> SubmitPrefill(SequenceRequest request, int skipTokens, IPrefillSink sink, TimeSpan? lifetime = null)
+    {
+        if (Refuse(request) ?? RefuseFinished(request) is { } refusal)
+        {
+            return refusal;
+        }
+
+        if (skipTokens < 0 || skipTokens >= request.Prompt.Length || skipTokens % Options.BlockSize != 0)
+        {
+            return new Refusal(RefusalReason.InvalidRequest, $"{skipTokens} tokens to skip are not whole blocks of {Options.BlockSize} within a prompt of {request.Prompt.Length}", "skip_tokens");
+        }
+
+        var handle = new PrefillHandle(request.Id, Layout, _core.Handovers);
+        var output = new PrefillOutput(handle, sink, skipTokens / Options.BlockSize, lifetime ?? Options.ReservationLifetime);
+        handle.Sequence = Create(request, output, ticket: null);
+        return Accept(handle.Sequence) is { } refused ? refused : handle;
+    }
 
     /// <summary>Changes of the prefix cache after event <paramref name="after"/> (0: from the start).</summary>
-    public PrefixCacheEvents ReadCacheEvents(long after) => throw new NotImplementedException();
+    public PrefixCacheEvents ReadCacheEvents(long after) => _core.Journal?.Read(after) ?? new PrefixCacheEvents(0, IsSnapshot: true, [], []);
+
+    /// <summary>Checks that no block is lost, doubled or miscounted. For tests and diagnosis.</summary>
+    /// <exception cref="InvalidOperationException">One is.</exception>
+    public Task CheckIntegrityAsync()
+    {
+        var check = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_commands.TryPost(Check))
+        {
+            Check();
+        }
+
+        return check.Task;
+
+        void Check()
+        {
+            try
+            {
+                _core.CheckIntegrity();
+                check.SetResult();
+            }
+            catch (InvalidOperationException e)
+            {
+                check.SetException(e);
+            }
+        }
+    }
 
     /// <summary>Refuses new work from now on; accepted sequences run to their end.</summary>
     /// <returns>Ends when the last one has.</returns>
-    public Task DrainAsync() => throw new NotImplementedException();
+    public Task DrainAsync()
+    {
+        _statistics.SetHealth(EngineHealth.Draining);
+        _commands.Wake();
+        return _drained.Task;
+    }
 
     /// <summary>Stops after the step in progress; sequences that have not ended fail with <see cref="EngineFailure.Stopped"/>.</summary>
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    public async ValueTask DisposeAsync()
+    {
+        _commands.TryPost(() => _stop = true);
+        await _ended.Task;
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            _core.Handovers.Shutdown();
+            _commands.Dispose();
+            _resources.Dispose();
+        }
+    }
+
+    private Refusal? Refuse(SequenceRequest request) =>
+        Unavailable() ?? RequestCheck.Check(request, Config.VocabularySize, ContextLength, _tokenizer is not null);
+
+    private Refusal? RefuseFinished(SequenceRequest request) =>
+        request.Prompt.Length >= RequestCheck.Limit(request, ContextLength)
+            ? new Refusal(RefusalReason.InvalidRequest, "the answer has all its tokens: there is nothing to hand over", "max_tokens")
+            : null;
+
+    private Refusal? Unavailable() => _statistics.Health switch
+    {
+        EngineHealth.Serving => null,
+        EngineHealth.Failed => new Refusal(RefusalReason.Failed, $"the device has failed: {Status.Failure}"),
+        _ => new Refusal(RefusalReason.Stopping, "the engine is stopping"),
+    };
+
+    private Sequence Create(SequenceRequest request, ISequenceOutput output, ReservationTicket? ticket)
+    {
+        var hashes = new BlockHashChain(BlockHasher.Root(CacheFingerprint, request.CacheSalt), Options.BlockSize);
+        if (Options.PrefixCache)
+        {
+            // Here rather than on the engine's thread.
+            hashes.Extend(request.Prompt);
+        }
+
+        var sequence = new Sequence(request, RequestCheck.Limit(request, ContextLength), hashes, new StopRules(_endTokens, request), output) { Ticket = ticket };
+        if (output is StreamOutput stream)
+        {
+            sequence.Handle = new SequenceHandle(request.Id, stream.Reader, () => _commands.TryPost(() => _core.Handovers.Cancel(sequence)));
+        }
+
+        return sequence;
+    }
+
+    private Refusal? Accept(Sequence sequence)
+    {
+        if (!_waiting.TryEnter())
+        {
+            return new Refusal(RefusalReason.QueueFull, $"{Options.MaxWaiting} sequences are waiting already", RetryAfter: _statistics.ExpectedWait);
+        }
+
+        if (!_commands.TryPost(() => _core.Ledger.Enqueue(sequence)))
+        {
+            _waiting.Leave();
+            return Unavailable() ?? new Refusal(RefusalReason.Stopping, "the engine is stopping");
+        }
+
+        return null;
+    }
+
+    private void Run()
+    {
+        EngineException reason = new(EngineFailure.Stopped, "the engine was stopped");
+        try
+        {
+            Serve();
+            _statistics.SetHealth(EngineHealth.Stopped);
+        }
+        catch (Exception e)
+        {
+            // Whatever it was, the cache's content is not to be trusted any longer: out of service, rather than wrong or hanging.
+            reason = new EngineException(EngineFailure.DeviceFailed, $"a step failed: {e.Message}", e);
+            EngineLog.Failed(_logger, e, Device.Info.Name, _core.Ledger.Live.Count);
+            _statistics.SetHealth(EngineHealth.Failed, e.Message);
+        }
+
+        _commands.Close();
+        _commands.RunAll();
+        _core.FailAll(reason);
+        _drained.TrySetResult();
+        _ended.TrySetResult();
+    }
+
+    private void Serve()
+    {
+        while (true)
+        {
+            _commands.RunAll();
+            if (_stop)
+            {
+                return;
+            }
+
+            bool worked = _core.TryStep();
+            _core.Report();
+            if (_core.Ledger.Live.Count == 0 && _statistics.Health == EngineHealth.Draining)
+            {
+                _drained.TrySetResult();
+            }
+
+            if (!worked)
+            {
+                _commands.Wait(_core.UntilNextDeadline);
+            }
+        }
+    }
 }

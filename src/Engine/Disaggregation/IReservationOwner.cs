@@ -6,8 +6,11 @@ internal interface IReservationOwner
     /// <summary>The engine's clock, <paramref name="lifetime"/> from now.</summary>
     long DeadlineAfter(TimeSpan lifetime);
 
-    /// <summary>Copies KV into blocks of the cache; returns when later steps see it.</summary>
-    void Scatter(ReadOnlySpan<int> blocks, int firstLayer, int layers, ReadOnlySpan<byte> data);
+    /// <summary>Token ids are below it.</summary>
+    int VocabularySize { get; }
+
+    /// <summary>Copies KV into blocks of the cache; returns when later steps see it. False when the engine is gone.</summary>
+    bool TryScatter(ReadOnlySpan<int> blocks, int firstLayer, int layers, ReadOnlySpan<byte> data);
 
     void Committed(Reservation reservation, ChosenToken first);
 

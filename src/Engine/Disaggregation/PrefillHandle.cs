@@ -1,3 +1,4 @@
+using ServingGrid.Engine.Scheduling;
 using ServingGrid.Kernels;
 
 namespace ServingGrid.Engine.Disaggregation;
@@ -28,6 +29,8 @@ public sealed class PrefillHandle
 
     public KvLayout Layout { get; }
 
+    internal Sequence? Sequence { get; set; }
+
     /// <summary>Copies announced blocks to the host: <c>[layer][block]</c> of <see cref="KvLayout.BlockBytes"/> each.</summary>
     /// <param name="firstBlock">Index in the sequence's block table.</param>
     /// <param name="count">Number of blocks.</param>
@@ -55,8 +58,7 @@ public sealed class PrefillHandle
 
         try
         {
-            _owner.Gather(blocks.AsSpan(firstBlock, count), firstLayer, layers, destination);
-            return true;
+            return _owner.TryGather(blocks.AsSpan(firstBlock, count), firstLayer, layers, destination);
         }
         finally
         {

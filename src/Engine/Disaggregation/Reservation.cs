@@ -1,4 +1,5 @@
 using System.Collections;
+using ServingGrid.Engine.Scheduling;
 using ServingGrid.Kernels;
 
 namespace ServingGrid.Engine.Disaggregation;
@@ -60,9 +61,10 @@ public sealed class Reservation
     private bool _closed;
     private Action? _whenQuiet;
 
-    internal Reservation(long id, SequenceHandle handle, KvLayout layout, int[] blocks, int firstBlock, TimeSpan lifetime, IReservationOwner owner)
+    internal Reservation(long id, Sequence sequence, SequenceHandle handle, KvLayout layout, int[] blocks, int firstBlock, TimeSpan lifetime, IReservationOwner owner)
     {
         Id = id;
+        Sequence = sequence;
         Handle = handle;
         Layout = layout;
         FirstBlock = firstBlock;
@@ -101,6 +103,8 @@ public sealed class Reservation
             }
         }
     }
+
+    internal Sequence Sequence { get; }
 
     /// <summary>Timestamp (of the engine's clock) at which the engine takes the blocks back.</summary>
     internal long Deadline
@@ -174,23 +178,25 @@ public sealed class Reservation
             _writers++;
         }
 
-        int written = 0;
+        bool written = false;
         try
         {
-            _owner.Scatter(_blocks.AsSpan((int)first, (int)count), firstLayer, layers, data);
-            written = (int)count * layers;
+            written = _owner.TryScatter(_blocks.AsSpan((int)first, (int)count), firstLayer, layers, data);
         }
         finally
         {
-            EndWrite(written);
+            EndWrite(written ? (int)count * layers : 0);
         }
 
-        return WriteOutcome.Written;
+        return written ? WriteOutcome.Written : WriteOutcome.Closed;
     }
 
     /// <summary>Hands the filled blocks to the running batch; <paramref name="first"/> becomes the first token of the stream.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The vocabulary has no such token.</exception>
     public CommitOutcome Commit(int epoch, ChosenToken first)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(first.Token);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(first.Token, _owner.VocabularySize);
         lock (_gate)
         {
             if (_closed)
@@ -209,6 +215,7 @@ public sealed class Reservation
             }
 
             _closed = true;
+            _deadline = long.MaxValue;
         }
 
         _owner.Committed(this, first);
@@ -234,6 +241,7 @@ public sealed class Reservation
             }
 
             _closed = true;
+            _deadline = long.MaxValue;
             if (_writers > 0)
             {
                 _whenQuiet = then;

@@ -1,0 +1,194 @@
+using ServingGrid.Engine.Scheduling;
+
+namespace ServingGrid.Engine.Blocks;
+
+/// <summary>What became of an attempt to give a waiting sequence its blocks.</summary>
+internal enum Admission
+{
+    /// <summary>It holds blocks for all its tokens, the cached prefix included.</summary>
+    Admitted,
+
+    /// <summary>Its next block is being computed for another sequence: it pays to wait for it.</summary>
+    SharesWork,
+
+    /// <summary>Not enough free blocks.</summary>
+    NoBlocks,
+}
+
+/// <summary>
+/// Gives blocks to sequences and takes them back: prefix matching, sharing of prefixes that are still being computed, growth. Not thread-safe.
+/// </summary>
+/// <remarks>
+/// <b>Shared work.</b> An admitted sequence announces the hashes of the blocks that it is going to compute. A waiting one whose next missing
+/// block is announced stays in the queue until that block is in the cache, or until its computer gives up: nothing waits for a sequence
+/// that holds no blocks, so no cycle can form.
+/// </remarks>
+internal sealed class BlockManager
+{
+    private readonly Dictionary<UInt128, Sequence> _inWork = [];
+    private readonly PrefixCache? _cache;
+    private readonly int _blockSize;
+
+    public BlockManager(int blockCount, int blockSize, bool prefixCache)
+    {
+        Pool = new BlockPool(blockCount);
+        _cache = prefixCache ? new PrefixCache(Pool) : null;
+        _blockSize = blockSize;
+    }
+
+    public BlockPool Pool { get; }
+
+    public PrefixCacheJournal? Journal => _cache?.Journal;
+
+    /// <summary>Blocks for all tokens of a waiting sequence; sets <see cref="Sequence.Computed"/> to what the cache holds of it.</summary>
+    /// <param name="sequence">Holds no blocks; has tokens to compute.</param>
+    /// <param name="spare">Blocks to leave for sequences that run.</param>
+    public Admission TryAdmit(Sequence sequence, int spare)
+    {
+        if (sequence.WaitsFor is { } awaited && _inWork.ContainsKey(awaited))
+        {
+            return Admission.SharesWork;
+        }
+
+        sequence.WaitsFor = null;
+        ShareCachedPrefix(sequence);
+        int matched = sequence.Table.Count;
+        if (matched < MatchableBlocks(sequence) && _inWork.ContainsKey(sequence.Hashes[matched]))
+        {
+            sequence.WaitsFor = sequence.Hashes[matched];
+            Free(sequence);
+            return Admission.SharesWork;
+        }
+
+        int missing = BlocksFor(sequence.Count) - matched;
+        if (Pool.FreeCount < missing + spare)
+        {
+            Free(sequence);
+            return Admission.NoBlocks;
+        }
+
+        for (; missing > 0; missing--)
+        {
+            Grow(sequence);
+        }
+
+        sequence.Computed = matched * _blockSize;
+        sequence.OfferedBlocks = matched;
+        Announce(sequence);
+        return Admission.Admitted;
+    }
+
+    /// <summary>One more block if the last token has no slot yet.</summary>
+    /// <returns>False when no block is free.</returns>
+    public bool TryCoverLastToken(Sequence sequence)
+    {
+        if (sequence.Table.Count >= BlocksFor(sequence.Count))
+        {
+            return true;
+        }
+
+        if (Pool.FreeCount == 0)
+        {
+            return false;
+        }
+
+        Grow(sequence);
+        return true;
+    }
+
+    /// <summary>Makes blocks that have become full findable. Call after <see cref="Sequence.Computed"/> has grown.</summary>
+    public void OfferFullBlocks(Sequence sequence)
+    {
+        int full = sequence.Computed / _blockSize;
+        if (_cache is null || full <= sequence.OfferedBlocks)
+        {
+            return;
+        }
+
+        sequence.Hashes.Extend(sequence.Tokens);
+        for (; sequence.OfferedBlocks < full; sequence.OfferedBlocks++)
+        {
+            UInt128 hash = sequence.Hashes[sequence.OfferedBlocks];
+            _cache.Add(hash, sequence.Table.Blocks[sequence.OfferedBlocks]);
+            Retract(sequence, hash);
+        }
+    }
+
+    /// <summary>Takes back all blocks of a sequence; what is full stays findable until the memory is needed.</summary>
+    public void Free(Sequence sequence)
+    {
+        for (int block = sequence.OfferedBlocks; block < sequence.AnnouncedBlocks; block++)
+        {
+            Retract(sequence, sequence.Hashes[block]);
+        }
+
+        Pool.Release(sequence.Table.Blocks);
+        sequence.Table.Clear();
+        sequence.Computed = sequence.OfferedBlocks = sequence.AnnouncedBlocks = 0;
+    }
+
+    /// <summary>Checks pool, index and announcements against the sequences that hold blocks.</summary>
+    /// <exception cref="InvalidOperationException">A block is lost, doubled or miscounted.</exception>
+    public void CheckIntegrity(IReadOnlyCollection<Sequence> holders)
+    {
+        Pool.CheckIntegrity(holders.Select(holder => holder.Table));
+        _cache?.CheckIntegrity();
+        if (_inWork.Values.Any(owner => !holders.Contains(owner)))
+        {
+            throw new InvalidOperationException("a sequence without blocks is announced as computing one");
+        }
+    }
+
+    // The last token is always computed: its logits choose the next one.
+    private int MatchableBlocks(Sequence sequence) => _cache is null ? 0 : (sequence.Count - 1) / _blockSize;
+
+    private int BlocksFor(int tokens) => (tokens + _blockSize - 1) / _blockSize;
+
+    private void ShareCachedPrefix(Sequence sequence)
+    {
+        if (_cache is null)
+        {
+            return;
+        }
+
+        sequence.Hashes.Extend(sequence.Tokens);
+        int matchable = MatchableBlocks(sequence);
+        for (int i = 0; i < matchable && _cache.TryFind(sequence.Hashes[i], out int block); i++)
+        {
+            Pool.Share(block);
+            sequence.Table.Add(block);
+        }
+    }
+
+    private void Announce(Sequence sequence)
+    {
+        if (_cache is null)
+        {
+            return;
+        }
+
+        sequence.AnnouncedBlocks = sequence.Count / _blockSize;
+        for (int block = sequence.OfferedBlocks; block < sequence.AnnouncedBlocks; block++)
+        {
+            _inWork.TryAdd(sequence.Hashes[block], sequence);
+        }
+    }
+
+    private void Retract(Sequence sequence, UInt128 hash)
+    {
+        if (_inWork.TryGetValue(hash, out Sequence? owner) && owner == sequence)
+        {
+            _inWork.Remove(hash);
+        }
+    }
+
+    private void Grow(Sequence sequence)
+    {
+        if (!Pool.TryAllocate(out int block))
+        {
+            throw new InvalidOperationException("the free blocks were counted wrongly");
+        }
+
+        sequence.Table.Add(block);
+    }
+}

@@ -1,0 +1,69 @@
+using ServingGrid.Kernels;
+using ServingGrid.Model;
+
+namespace ServingGrid.Engine.Execution;
+
+/// <summary>All that an engine holds on its device: weights, activations, KV cache.</summary>
+internal sealed class EngineResources : IDisposable
+{
+    public EngineResources(Device device, ModelConfig config, ModelWeights weights, EngineOptions options)
+    {
+        Device = device;
+        Layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
+        int context = Math.Min(config.ContextLength, options.ContextLength ?? config.ContextLength);
+        Model = new DeviceModel(config, weights, device, context);
+        try
+        {
+            Forward = new ForwardPass(device, Model, options.MaxBatchTokens, options.MaxSequences);
+            int blocks = BlockCount(options, context);
+            Cache = device.AllocateKvCache(Layout, blocks);
+            ContextLength = (int)Math.Min(context, (long)blocks * options.BlockSize);
+        }
+        catch
+        {
+            Forward?.Dispose();
+            Model.Dispose();
+            throw;
+        }
+    }
+
+    public Device Device { get; }
+
+    public DeviceModel Model { get; }
+
+    public ForwardPass Forward { get; }
+
+    public KvLayout Layout { get; }
+
+    public KvCache Cache { get; }
+
+    /// <summary>Longest sequence that model, options and KV cache allow.</summary>
+    public int ContextLength { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Cache.Dispose();
+        Forward.Dispose();
+        Model.Dispose();
+    }
+
+    private int BlockCount(EngineOptions options, int context)
+    {
+        if (options.KvBlocks is { } blocks)
+        {
+            return blocks;
+        }
+
+        long bytes = options.KvMemoryBytes ?? (long)(Device.FreeMemoryBytes * options.KvMemoryFraction);
+        long fitting = bytes / Layout.BlockBytesAllLayers;
+        if (fitting < 2)
+        {
+            throw new ArgumentException($"{bytes} bytes hold {fitting} KV blocks of {Layout.BlockBytesAllLayers} bytes; at least 2 are needed", nameof(options));
+        }
+
+        // More than every sequence at full length could use would lie idle.
+        long useful = (long)options.MaxSequences * ((context + options.BlockSize - 1) / options.BlockSize);
+        return (int)Math.Max(2, Math.Min(Math.Min(fitting, useful), 1 << 24));
+    }
+}

@@ -1,0 +1,140 @@
+namespace ServingGrid.Engine.Execution;
+
+/// <summary>An engine's numbers: written by its thread, read by any.</summary>
+internal sealed class EngineStatistics(TimeProvider time)
+{
+    private const double Smoothing = 0.1;
+
+    private readonly Lock _gate = new();
+    private EngineHealth _health = EngineHealth.Serving;
+    private string? _failure;
+    private long _steps;
+    private long _computed;
+    private long _cached;
+    private long _generated;
+    private long _finished;
+    private double _stepSeconds;
+    private double _decodeStepSeconds;
+    private double _prefillRate;
+    private double _secondsBetweenEnds;
+    private long _lastEnd;
+    private Gauges _gauges;
+
+    public EngineHealth Health
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _health;
+            }
+        }
+    }
+
+    /// <summary>Moves on to a later stage of life; never back.</summary>
+    public void SetHealth(EngineHealth health, string? failure = null)
+    {
+        lock (_gate)
+        {
+            // A failed engine stays one when it is disposed.
+            if (health > _health && _health != EngineHealth.Failed)
+            {
+                _health = health;
+                _failure = failure;
+            }
+        }
+    }
+
+    public void CountStep(int promptTokens, int decodes, int chosen, double seconds)
+    {
+        lock (_gate)
+        {
+            _steps++;
+            _computed += promptTokens;
+            _generated += chosen;
+            _stepSeconds += seconds;
+            if (promptTokens == 0)
+            {
+                _decodeStepSeconds = Smooth(_decodeStepSeconds, seconds);
+            }
+            else if (decodes == 0 && seconds > 0)
+            {
+                _prefillRate = Smooth(_prefillRate, promptTokens / seconds);
+            }
+        }
+    }
+
+    public void CountCached(int tokens)
+    {
+        lock (_gate)
+        {
+            _cached += tokens;
+        }
+    }
+
+    public void CountFinished()
+    {
+        lock (_gate)
+        {
+            long now = time.GetTimestamp();
+            _secondsBetweenEnds = Smooth(_secondsBetweenEnds, time.GetElapsedTime(_finished == 0 ? now : _lastEnd, now).TotalSeconds);
+            _lastEnd = now;
+            _finished++;
+        }
+    }
+
+    /// <summary>When a place in a full queue may be free: the recent time between two sequences' ends, in whole seconds.</summary>
+    public TimeSpan ExpectedWait
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_secondsBetweenEnds), 1, 30));
+            }
+        }
+    }
+
+    public void Set(Gauges gauges)
+    {
+        lock (_gate)
+        {
+            _gauges = gauges;
+        }
+    }
+
+    public EngineStatus Snapshot()
+    {
+        lock (_gate)
+        {
+            return new EngineStatus
+            {
+                Health = _health,
+                Failure = _failure,
+                Running = _gauges.Running,
+                Waiting = _gauges.Waiting,
+                Reserved = _gauges.Reserved,
+                Pinned = _gauges.Pinned,
+                PendingPromptTokens = _gauges.PendingPromptTokens,
+                TotalBlocks = _gauges.TotalBlocks,
+                FreeBlocks = _gauges.FreeBlocks,
+                CachedBlocks = _gauges.CachedBlocks,
+                Preemptions = _gauges.Preemptions,
+                Steps = _steps,
+                ComputedPromptTokens = _computed,
+                CachedPromptTokens = _cached,
+                GeneratedTokens = _generated,
+                Finished = _finished,
+                StepSeconds = _stepSeconds,
+                DecodeStepSeconds = _decodeStepSeconds,
+                PrefillTokensPerSecond = _prefillRate,
+            };
+        }
+    }
+
+    private static double Smooth(double average, double sample) => average == 0 ? sample : average + (Smoothing * (sample - average));
+
+    /// <summary>Numbers that go up and down; see <see cref="EngineStatus"/>.</summary>
+    internal readonly record struct Gauges(
+        int Running, int Waiting, int Reserved, int Pinned, long PendingPromptTokens, int TotalBlocks, int FreeBlocks, int CachedBlocks, long Preemptions);
+}

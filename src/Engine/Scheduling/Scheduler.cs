@@ -1,0 +1,147 @@
+using ServingGrid.Engine.Blocks;
+
+namespace ServingGrid.Engine.Scheduling;
+
+/// <summary>
+/// The policy: who computes what in a step. Decoding sequences first, one token each; then what prompts have left, in order; then waiting
+/// sequences, in order, while there are blocks. When a decoding sequence finds no block, the last running one gives up its own and is
+/// computed again later. Not thread-safe.
+/// </summary>
+/// <remarks>
+/// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then arrival, everywhere; the
+/// first running sequence is never preempted for another; one that waits for blocks is not overtaken.
+/// </remarks>
+internal sealed class Scheduler(BlockManager blocks, EngineOptions options)
+{
+    private readonly List<Sequence> _running = [];
+
+    /// <summary>Sequences that compute, in order.</summary>
+    public IReadOnlyList<Sequence> Running => _running;
+
+    public WaitingQueue Waiting { get; } = new();
+
+    /// <summary>Sequences whose blocks another device fills.</summary>
+    public List<Sequence> Reserved { get; } = [];
+
+    public long Preemptions { get; private set; }
+
+    /// <summary>Told of a sequence that has just got its blocks.</summary>
+    public Action<Sequence>? Admitted { get; set; }
+
+    /// <summary>Fills <paramref name="plan"/>; admits and preempts as needed.</summary>
+    public void Plan(StepPlan plan)
+    {
+        plan.Clear();
+        bool preempted = CoverDecodes();
+        foreach (Sequence sequence in _running)
+        {
+            if (sequence.IsDecoding)
+            {
+                plan.AddDecode(sequence);
+            }
+        }
+
+        int mostPrompt = plan.Decodes > 0 ? options.MaxPrefillTokensWhileDecoding : plan.Budget;
+        foreach (Sequence sequence in _running)
+        {
+            if (!sequence.IsDecoding)
+            {
+                plan.AddPromptChunk(sequence, mostPrompt - plan.PromptTokens);
+            }
+        }
+
+        if (!preempted)
+        {
+            Admit(plan, mostPrompt);
+        }
+    }
+
+    /// <summary>Adds a sequence that holds its blocks to the running ones.</summary>
+    public void Run(Sequence sequence)
+    {
+        sequence.Stage = SequenceStage.Prefilling;
+        _running.InsertInOrder(sequence);
+    }
+
+    /// <summary>Takes a sequence out of wherever it is; its blocks stay its own.</summary>
+    public void Remove(Sequence sequence)
+    {
+        _ = _running.Remove(sequence) || Waiting.Remove(sequence) || Reserved.Remove(sequence);
+    }
+
+    private void Admit(StepPlan plan, int mostPrompt)
+    {
+        int i = 0;
+        while (i < Waiting.Count && _running.Count + Reserved.Count < options.MaxSequences && plan.Budget > 0 && plan.PromptTokens < mostPrompt)
+        {
+            Sequence sequence = Waiting[i];
+            switch (blocks.TryAdmit(sequence, spare: _running.Count))
+            {
+                case Admission.Admitted:
+                    Waiting.RemoveAt(i);
+                    Start(sequence);
+                    plan.AddPromptChunk(sequence, sequence.Stage == SequenceStage.Reserved ? 0 : mostPrompt - plan.PromptTokens);
+                    break;
+                case Admission.SharesWork:
+                    i++;
+                    break;
+                default:
+                    return;
+            }
+        }
+    }
+
+    private void Start(Sequence sequence)
+    {
+        // A reservation that was preempted after its commit is computed here like any other sequence.
+        if (sequence.Ticket is { Used: false })
+        {
+            sequence.Stage = SequenceStage.Reserved;
+            Reserved.Add(sequence);
+        }
+        else
+        {
+            Run(sequence);
+        }
+
+        Admitted?.Invoke(sequence);
+    }
+
+    // A slot for the token of every decoding sequence. True when a sequence lost its blocks for it.
+    private bool CoverDecodes()
+    {
+        bool preempted = false;
+        for (int i = 0; i < _running.Count; i++)
+        {
+            Sequence sequence = _running[i];
+            while (sequence.IsDecoding && !blocks.TryCoverLastToken(sequence))
+            {
+                preempted = true;
+                Preempt(LastPreemptible());
+            }
+        }
+
+        return preempted;
+    }
+
+    // Blocks of a prefill for another device are being read: it keeps them.
+    private Sequence LastPreemptible()
+    {
+        int last = _running.Count - 1;
+        while (_running[last].Prefill is not null)
+        {
+            last--;
+        }
+
+        return _running[last];
+    }
+
+    private void Preempt(Sequence victim)
+    {
+        _running.Remove(victim);
+        blocks.Free(victim);
+        victim.Stage = SequenceStage.Waiting;
+        Waiting.Add(victim);
+        Preemptions++;
+    }
+}
