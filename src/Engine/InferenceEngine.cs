@@ -100,7 +100,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <exception cref="EngineException">The engine failed or stopped meanwhile.</exception>
     public async Task<SubmitResult<Reservation>> ReserveAsync(SequenceRequest request, TimeSpan? lifetime = null, CancellationToken cancellation = default)
     {
-        if (Refuse(request) ?? RefuseFinished(request) is { } refusal)
+        if ((Refuse(request) ?? RefuseFinished(request)) is { } refusal)
         {
             return refusal;
         }
@@ -125,7 +125,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <param name="lifetime">How long finished blocks stay pinned; null: <see cref="EngineOptions.ReservationLifetime"/>.</param>
     public SubmitResult<PrefillHandle> SubmitPrefill(SequenceRequest request, int skipTokens, IPrefillSink sink, TimeSpan? lifetime = null)
     {
-        if (Refuse(request) ?? RefuseFinished(request) is { } refusal)
+        if ((Refuse(request) ?? RefuseFinished(request)) is { } refusal)
         {
             return refusal;
         }
@@ -216,7 +216,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             hashes.Extend(request.Prompt);
         }
 
-        var sequence = new Sequence(request, RequestCheck.Limit(request, ContextLength), hashes, new StopRules(_endTokens, request), output) { Ticket = ticket };
+        var sequence = new Sequence(request, RequestCheck.Limit(request, ContextLength), hashes, new StopRules(_endTokens, request, _tokenizer), output) { Ticket = ticket };
         if (output is StreamOutput stream)
         {
             sequence.Handle = new SequenceHandle(request.Id, stream.Reader, () => _commands.TryPost(() => _core.Handovers.Cancel(sequence)));

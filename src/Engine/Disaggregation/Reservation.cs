@@ -61,10 +61,9 @@ public sealed class Reservation
     private bool _closed;
     private Action? _whenQuiet;
 
-    internal Reservation(long id, Sequence sequence, SequenceHandle handle, KvLayout layout, int[] blocks, int firstBlock, TimeSpan lifetime, IReservationOwner owner)
+    internal Reservation(long id, SequenceHandle handle, KvLayout layout, int[] blocks, int firstBlock, TimeSpan lifetime, IReservationOwner owner)
     {
         Id = id;
-        Sequence = sequence;
         Handle = handle;
         Layout = layout;
         FirstBlock = firstBlock;
@@ -104,7 +103,7 @@ public sealed class Reservation
         }
     }
 
-    internal Sequence Sequence { get; }
+    internal Sequence? Sequence { get; init; }
 
     /// <summary>Timestamp (of the engine's clock) at which the engine takes the blocks back.</summary>
     internal long Deadline

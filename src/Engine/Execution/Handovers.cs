@@ -45,7 +45,7 @@ internal sealed class Handovers(
         int first = sequence.Computed / resources.Layout.BlockSize;
         int[] missing = sequence.Table.Blocks[first..].ToArray();
         ReservationTicket ticket = sequence.Ticket!;
-        ticket.Grant(new Reservation(++_reservations, sequence, sequence.Handle!, resources.Layout, missing, first, ticket.Lifetime, this));
+        ticket.Grant(new Reservation(++_reservations, sequence.Handle!, resources.Layout, missing, first, ticket.Lifetime, this) { Sequence = sequence });
     }
 
     /// <summary>Ends a sequence at its owner's wish, whatever stage it is in.</summary>
@@ -143,7 +143,7 @@ internal sealed class Handovers(
     /// <inheritdoc/>
     public void Committed(Reservation reservation, ChosenToken first) => commands.TryPost(() =>
     {
-        Sequence sequence = reservation.Sequence;
+        Sequence sequence = reservation.Sequence!;
         if (TryStart(sequence))
         {
             sequence.Computed = sequence.Count;
@@ -153,11 +153,11 @@ internal sealed class Handovers(
     });
 
     /// <inheritdoc/>
-    public void StartedLocally(Reservation reservation) => commands.TryPost(() => TryStart(reservation.Sequence));
+    public void StartedLocally(Reservation reservation) => commands.TryPost(() => TryStart(reservation.Sequence!));
 
     /// <inheritdoc/>
     public void Released(Reservation reservation) => commands.TryPost(() =>
-        ledger.Fail(reservation.Sequence, new EngineException(EngineFailure.Released, $"the reservation of {reservation.Sequence.Request.Id} was released")));
+        ledger.Fail(reservation.Sequence!, new EngineException(EngineFailure.Released, $"the reservation of {reservation.Handle.Id} was released")));
 
     /// <inheritdoc/>
     public void Released(PrefillHandle prefill) => commands.TryPost(() =>

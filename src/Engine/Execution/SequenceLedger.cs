@@ -75,7 +75,7 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
         sequence.Append(chosen.Token);
         sequence.Stage = SequenceStage.Decoding;
         sequence.Output.Token(chosen);
-        sequence.Stop.Add(sequence, chosen.Token);
+        sequence.Stop.Add(chosen.Token);
         if (sequence.Stop.Reached(sequence) is { } reached)
         {
             End(sequence, reached.Cause, reached.StopString);

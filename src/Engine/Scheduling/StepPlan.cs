@@ -15,7 +15,7 @@ internal sealed class StepPlan(int maxTokens)
     public IReadOnlyList<PlannedWork> Work => _work;
 
     /// <summary>Tokens that still fit.</summary>
-    public int Budget { get; private set; } = maxTokens;
+    public int Budget => maxTokens - Decodes - PromptTokens;
 
     /// <summary>Sequences with one token to compute and one to choose.</summary>
     public int Decodes { get; private set; }
@@ -28,14 +28,12 @@ internal sealed class StepPlan(int maxTokens)
     public void Clear()
     {
         _work.Clear();
-        Budget = maxTokens;
         Decodes = PromptTokens = 0;
     }
 
     public void AddDecode(Sequence sequence)
     {
         _work.Add(new PlannedWork(sequence, 1));
-        Budget--;
         Decodes++;
     }
 
@@ -46,7 +44,6 @@ internal sealed class StepPlan(int maxTokens)
         if (tokens > 0)
         {
             _work.Add(new PlannedWork(sequence, tokens));
-            Budget -= tokens;
             PromptTokens += tokens;
         }
     }

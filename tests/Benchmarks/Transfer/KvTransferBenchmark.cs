@@ -115,7 +115,9 @@ internal static class KvTransferBenchmark
     {
         public byte[] Bytes { get; } = new byte[blocks * Layout.BlockBytesAllLayers];
 
-        public void Gather(ReadOnlySpan<int> ids, int firstLayer, int layers, Span<byte> destination)
+        public int VocabularySize => int.MaxValue;
+
+        public bool TryGather(ReadOnlySpan<int> ids, int firstLayer, int layers, Span<byte> destination)
         {
             for (int l = 0, at = 0; l < layers; l++)
             {
@@ -125,9 +127,11 @@ internal static class KvTransferBenchmark
                     at += Layout.BlockBytes;
                 }
             }
+
+            return true;
         }
 
-        public void Scatter(ReadOnlySpan<int> ids, int firstLayer, int layers, ReadOnlySpan<byte> data)
+        public bool TryScatter(ReadOnlySpan<int> ids, int firstLayer, int layers, ReadOnlySpan<byte> data)
         {
             for (int l = 0, at = 0; l < layers; l++)
             {
@@ -137,6 +141,8 @@ internal static class KvTransferBenchmark
                     at += Layout.BlockBytes;
                 }
             }
+
+            return true;
         }
 
         public long DeadlineAfter(TimeSpan lifetime) => long.MaxValue;

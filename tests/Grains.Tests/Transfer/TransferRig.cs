@@ -84,7 +84,9 @@ internal sealed class HostBlocks(KvLayout layout, int blocks) : IPrefillOwner, I
 
     public bool IsReleased { get; private set; }
 
-    public void Gather(ReadOnlySpan<int> ids, int firstLayer, int layers, Span<byte> destination)
+    public int VocabularySize => int.MaxValue;
+
+    public bool TryGather(ReadOnlySpan<int> ids, int firstLayer, int layers, Span<byte> destination)
     {
         for (int l = 0, at = 0; l < layers; l++)
         {
@@ -94,9 +96,11 @@ internal sealed class HostBlocks(KvLayout layout, int blocks) : IPrefillOwner, I
                 at += layout.BlockBytes;
             }
         }
+
+        return true;
     }
 
-    public void Scatter(ReadOnlySpan<int> ids, int firstLayer, int layers, ReadOnlySpan<byte> data)
+    public bool TryScatter(ReadOnlySpan<int> ids, int firstLayer, int layers, ReadOnlySpan<byte> data)
     {
         for (int l = 0, at = 0; l < layers; l++)
         {
@@ -108,6 +112,7 @@ internal sealed class HostBlocks(KvLayout layout, int blocks) : IPrefillOwner, I
         }
 
         Writes++;
+        return true;
     }
 
     public void Released(PrefillHandle prefill) => IsReleased |= prefill.Close(() => { });
