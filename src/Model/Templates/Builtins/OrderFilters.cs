@@ -83,15 +83,16 @@ internal static class OrderFilters
 
     private static bool IsTrue(JinjaValue? flag) => flag is { IsTrue: true };
 
-    /// <summary>A key of several attributes, "role,content".</summary>
+    /// <summary>
+    /// The list of an element's values at several paths, "role,content". A list even for one, as in jinja2: elements of lists are
+    /// compared for equality first, so that equal values without an order (none, undefined) can be sorted.
+    /// </summary>
     private static Func<JinjaValue, JinjaValue> MultiKey(RenderContext context, JinjaValue? attribute, bool caseSensitive)
     {
-        if (attribute is not StringValue { Value: var names } || !names.Contains(','))
-        {
-            return Sorting.Key(context, attribute, caseSensitive);
-        }
-
-        Func<JinjaValue, JinjaValue>[] keys = [.. names.Split(',').Select(n => Sorting.Key(context, new StringValue(n), caseSensitive))];
-        return item => new ListValue([.. keys.Select(k => k(item))]);
+        IEnumerable<JinjaValue?> paths = attribute is StringValue { Value: var names }
+            ? names.Split(',').Select(name => new StringValue(name))
+            : [attribute];
+        Func<JinjaValue, JinjaValue>[] keys = [.. paths.Select(path => Sorting.Key(context, path, caseSensitive))];
+        return item => new ListValue([.. keys.Select(key => key(item))]);
     }
 }

@@ -9,9 +9,34 @@ internal static class Sorting
     public static List<JinjaValue> Sort(
         RenderContext context, IReadOnlyList<JinjaValue> items, Func<JinjaValue, JinjaValue> key, bool descending)
     {
-        context.Budget.Steps(items.Count);
-        var order = Comparer<JinjaValue>.Create((a, b) => Comparison.Order(context, a, b));
-        return [.. descending ? items.OrderByDescending(key, order) : items.OrderBy(key, order)];
+        context.Budget.Steps(items.Count * 2L);
+        JinjaValue[] keys = [.. items.Select(key)];
+        int[] order = [.. Enumerable.Range(0, keys.Length)];
+        MergeSort(order, new int[order.Length], (a, b) =>
+        {
+            int comparison = Comparison.Order(context, keys[a], keys[b]);
+            return descending ? -comparison : comparison;
+        });
+        return [.. order.Select(i => items[i])];
+    }
+
+    // The framework's sorts wrap what a comparison throws (values without an order) in an exception of their own.
+    private static void MergeSort(Span<int> order, Span<int> spare, Comparison<int> compare)
+    {
+        if (order.Length < 2)
+        {
+            return;
+        }
+
+        int half = order.Length / 2;
+        MergeSort(order[..half], spare, compare);
+        MergeSort(order[half..], spare, compare);
+        order[..half].CopyTo(spare);
+        int left = 0, right = half;
+        for (int i = 0; left < half; i++)
+        {
+            order[i] = right < order.Length && compare(spare[left], order[right]) > 0 ? order[right++] : spare[left++];
+        }
     }
 
     /// <summary>The attribute of an element at a dotted path (the element itself without one), in lower case where asked.</summary>

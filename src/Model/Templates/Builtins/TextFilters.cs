@@ -98,7 +98,6 @@ internal static class TextFilters
     public static JinjaValue Truncate(RenderContext context, JinjaValue value, Arguments arguments)
     {
         JinjaValue?[] bound = arguments.Bind("truncate", 0, "length", "killwords", "end", "leeway");
-        string text = StringMethods.Text(value);
         int length = bound[0] is null ? 255 : Numbers.ToInt(bound[0]!);
         string end = bound[2] is null ? "..." : StringMethods.Text(bound[2]!);
         int leeway = bound[3] is null or NoneValue ? 5 : Numbers.ToInt(bound[3]!);
@@ -108,12 +107,13 @@ internal static class TextFilters
             throw TemplateFault.Runtime("truncate: the length must not be less than that of the end, nor the leeway negative");
         }
 
-        context.Budget.Characters(text.Length);
-        if (PythonText.Length(text) <= (long)length + leeway)
+        // A short list passes, too: only what is too long has to be text.
+        if (value.Length(context) <= (long)length + leeway)
         {
             return value;
         }
 
+        string text = StringMethods.Text(value);
         string cut = text[..PythonText.ToUtf16Index(text, kept)];
         int space = bound[1] is { IsTrue: true } ? -1 : cut.LastIndexOf(' ');
         return context.NewString((space < 0 ? cut : cut[..space]) + end);
@@ -156,6 +156,11 @@ internal static class TextFilters
     public static JinjaValue UrlEncode(RenderContext context, JinjaValue value, Arguments arguments)
     {
         arguments.Bind("urlencode", 0);
+        if (value is SequenceValue or DictValue or IteratorValue)
+        {
+            throw TemplateFault.Runtime($"urlencode of '{value.TypeName}' objects is not supported");
+        }
+
         string text = context.Text(value);
         context.Budget.Characters(text.Length * 9L);
         var encoded = new StringBuilder();

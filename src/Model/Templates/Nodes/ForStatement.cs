@@ -23,6 +23,7 @@ internal sealed class ForStatement(
     {
         IReadOnlyList<JinjaValue> taken = Matching(context, outer, context.Iterate(values));
         var loop = new LoopValue(this, outer, taken, depth);
+        bool completed = false;
         for (int i = 0; i < taken.Count; i++)
         {
             context.Budget.Steps(StepsPerTurn);
@@ -30,13 +31,16 @@ internal sealed class ForStatement(
             var scope = new Scope(outer);
             scope.Set("loop", loop);
             target.Assign(context, scope, taken[i]);
-            if (context.Run(scope, body) == Signal.Break)
+            Signal signal = context.Run(scope, body);
+            completed |= signal == Signal.None;
+            if (signal == Signal.Break)
             {
                 break;
             }
         }
 
-        if (taken.Count == 0 && otherwise is not null)
+        // As in jinja2, the else part also runs where every turn ended in a break or continue.
+        if (!completed && otherwise is not null)
         {
             context.Run(new Scope(outer), otherwise);
         }

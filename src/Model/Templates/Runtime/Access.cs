@@ -58,7 +58,7 @@ internal static class Access
                 context.Budget.Steps(items.Count);
                 return sequence.With(items);
             default:
-                return new UndefinedValue($"'{value.TypeName}' object cannot be sliced");
+                throw TemplateFault.Runtime($"'{value.TypeName}' object cannot be sliced");
         }
     }
 

@@ -6,13 +6,30 @@ namespace ServingGrid.Model.Templates.Runtime;
 /// <summary>Equality and hash of dictionary keys, as Python has it: by value, and numbers equal across their types.</summary>
 internal sealed class KeyComparer(RenderContext context) : IEqualityComparer<JinjaValue>
 {
-    public static bool IsHashable(JinjaValue value, int depth = 0) => value switch
+    private const int TupleDepth = 16;
+
+    /// <summary>Whether a value can be a key; lists and dictionaries, which may change, cannot.</summary>
+    public bool IsHashable(JinjaValue value, int depth = 0)
     {
-        StringValue or IntValue or BoolValue or FloatValue or NoneValue or UndefinedValue => true,
-        TupleValue tuple => depth < 16 && tuple.Items.All(i => IsHashable(i, depth + 1)),
-        ListValue or DictValue or GroupValue => false,
-        _ => true,
-    };
+        context.Budget.Steps(1);
+        switch (value)
+        {
+            case ListValue or DictValue or GroupValue:
+                return false;
+            case TupleValue tuple:
+                foreach (JinjaValue item in tuple.Items)
+                {
+                    if (depth == TupleDepth || !IsHashable(item, depth + 1))
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            default:
+                return true;
+        }
+    }
 
     /// <summary><paramref name="key"/>, or the error that it cannot be one.</summary>
     public JinjaValue Hashable(JinjaValue key) =>

@@ -16,7 +16,7 @@ internal sealed class DictValue(RenderContext context) : JinjaValue
 
     // An unhashable key cannot be in a dictionary: as for jinja2, asking for it finds nothing.
     public override JinjaValue? Element(RenderContext context, JinjaValue key) =>
-        KeyComparer.IsHashable(key) && Entries.TryGetValue(key, out JinjaValue? value) ? value : null;
+        context.Keys.IsHashable(key) && Entries.TryGetValue(key, out JinjaValue? value) ? value : null;
 
     public override IReadOnlyList<JinjaValue> Iterate(RenderContext context)
     {

@@ -1,4 +1,5 @@
 using System.Text;
+using ServingGrid.Model.Templates.Builtins;
 using ServingGrid.Model.Templates.Runtime;
 
 namespace ServingGrid.Model.Templates.Values;
@@ -72,7 +73,8 @@ internal sealed class JsonText(RenderContext context)
         IEnumerable<KeyValuePair<JinjaValue, JinjaValue>> entries = dict.Entries;
         if (SortKeys)
         {
-            entries = entries.OrderBy(e => e.Key, Comparer<JinjaValue>.Create((a, b) => Comparison.Order(context, a, b)));
+            entries = Sorting.Sort(context, [.. dict.Entries.Keys], key => key, descending: false)
+                .Select(key => KeyValuePair.Create(key, dict.Entries[key]));
         }
 
         foreach ((JinjaValue key, JinjaValue value) in entries)

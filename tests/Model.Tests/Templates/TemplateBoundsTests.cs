@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using ServingGrid.Model.Templates;
+
+namespace ServingGrid.Model.Tests.Templates;
+
+/// <summary>No template makes the process crash, hang or swell: each of these ends in a bound, soon.</summary>
+public class TemplateBoundsTests
+{
+    // Far above what any of these takes (below a second), far below a hang.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    public static TheoryData<string> Greedy =>
+    [
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        "{{ range(10000000) }}",
+        "{{ 'a' * 1000000000 }}",
+        "{{ [1] * 1000000000 }}",
+        "{% set ns = namespace(s='a') %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='a') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='a') %}{% for i in range(100) %}{% set ns.s = ns.s|replace('a', 'aa') %}{% endfor %}",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(100) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(100) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
+        "{% set ns = namespace(a=(1,)) %}{% for i in range(14) %}{% set ns.a = (ns.a, ns.a, ns.a, ns.a) %}{% endfor %}{{ {ns.a: 1} }}",
+        "{% set l = [] %}{% do l.append(l) %}{{ l }}",
+        "{% set l = [] %}{% do l.append(l) %}{{ l|tojson }}",
+        "{% set ns = namespace(s=[]) %}{% for i in range(100000) %}{% set ns.s = [ns.s] %}{% endfor %}{{ ns.s == [[]] or ns.s|string }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m() %}{{ caller() }}{% call m() %}x{% endcall %}{% endmacro %}{% call m() %}{% endcall %}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '%.1000000000f' % 1 }}",
+        "{{ '{:>1000000000}'.format('a') }}",
+        "{{ 'a'.center(1000000000) }}",
+        "{{ 'a\nb'|indent(1000000000) }}",
+        "{{ [[1]]|tojson(indent=1000000000) }}",
+        "{{ [1]|batch(1000000000, 0)|list }}",
+        "{{ [1]|slice(1000000000)|list }}",
+        "{{ 10 ** 1000000 }}",
+        "{% set ns = namespace(x=3) %}{% for i in range(100000) %}{% set ns.x = ns.x * ns.x %}{% endfor %}",
+        "{% set a = 'a' * 1000000 %}{% set b = 'a' * 500000 + 'b' + 'a' * 499999 %}{% for i in range(1000) %}{{ b in a }}{% endfor %}",
+        "{% set a = 'a' * 1000000 %}{% for i in range(1000) %}{% if a == a + '' %}{% endif %}{% endfor %}",
+        "{% set a = 'a' * 1000000 %}{% for i in range(1000) %}{{ a.rfind('b' + 'a' * 100000) }}{% endfor %}",
+        "{% set s = 'x' * 1000000 %}{% for i in range(100) %}{{ s }}{% endfor %}",
+        "{{ ('x' * 1000000).join(range(1000)|map('string')) }}",
+        "{% set l = range(100000)|list %}{% for i in range(1000) %}{{ l|sort|length }}{% endfor %}",
+        "{% set l = range(100000)|list %}{% for i in l %}{% do l.insert(0, i) %}{{ l.index(99999) }}{% endfor %}",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Greedy))]
+    public void Render_GreedyTemplate_EndsInABound(string source)
+    {
+        ChatTemplate template = ChatTemplate.Parse(source);
+        var time = Stopwatch.StartNew();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ChatTemplateException error = Assert.Throws<ChatTemplateException>(() => template.Render(new ChatTemplateInput { Messages = [] }));
+        Assert.Equal(ChatTemplateError.Bound, error.Error);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 3L << 30);
+        Assert.InRange(time.Elapsed, TimeSpan.Zero, Soon);
+    }
+
+    public static TheoryData<string, string, string> Nested => new()
+    {
+        { "{{ ", "(", "" },
+        { "{{ ", "[", "" },
+        { "{{ ", "{'a':", "" },
+        { "{{ ", "-", "1 }}" },
+        { "{{ ", "not ", "1 }}" },
+        { "{{ ", "f(", "" },
+        { "{{ ", "a[", "" },
+        { "{{ ", "1 if a else ", "1 }}" },
+        { "{% set ", "(", "a" },
+        { "", "{% if a %}", "" },
+        { "", "{% for a in b %}", "" },
+        { "", "{% macro m() %}", "" },
+        { "", "{% call m() %}", "" },
+        { "", "{% with %}", "" },
+        { "", "{% filter upper %}", "" },
+        { "", "{% set a %}", "" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Nested))]
+    public void Parse_DeepNesting_IsRefused(string head, string part, string tail)
+    {
+        string source = head + string.Concat(Enumerable.Repeat(part, 1_000_000 / part.Length / 2)) + tail;
+        ChatTemplateException error = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(source));
+        Assert.True(error.Error is ChatTemplateError.Bound or ChatTemplateError.Syntax, error.Message);
+    }
+
+    [Theory]
+    [InlineData("1", " + 1")]
+    [InlineData("1", " and 1")]
+    [InlineData("'a'", "|upper")]
+    [InlineData("x", ".y")]
+    [InlineData("x", "[0]")]
+    [InlineData("x", "()")]
+    [InlineData("1", " if 1")]
+    public void Render_LongChain_NeverOverflowsTheStack(string head, string link)
+    {
+        ChatTemplate template = ChatTemplate.Parse("{{ " + head + string.Concat(Enumerable.Repeat(link, 100_000)) + " }}");
+
+        // A small stack, as a thread of the pool may have.
+        Exception? error = null;
+        var thread = new Thread(() => error = Record.Exception(() => template.Render(new ChatTemplateInput { Messages = [] })), 256 << 10);
+        thread.Start();
+        thread.Join();
+        Assert.Equal(ChatTemplateError.Bound, Assert.IsType<ChatTemplateException>(error).Error);
+    }
+
+    [Fact]
+    public void Parse_SourceTooLong_IsRefused() => Assert.Equal(
+        ChatTemplateError.Bound, Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(new string('a', 2 << 20))).Error);
+
+    [Fact]
+    public void Render_LargeChat_IsWithinTheBounds()
+    {
+        ChatTemplate template = ChatTemplate.Parse(
+            "{% for m in messages %}{{ '<|' + m.role + '|>' + (m.content | trim) + '<|end|>\n' }}{% endfor %}");
+        string text = string.Concat(Enumerable.Repeat("lorem ipsum ", 400_000));
+        var input = new ChatTemplateInput
+        {
+            Messages = [.. Enumerable.Range(0, 3).Select(_ => new System.Text.Json.Nodes.JsonObject { ["role"] = "user", ["content"] = text })],
+        };
+        Assert.Equal(3 * (text.Trim().Length + "<|user|><|end|>\n".Length), template.Render(input).Length);
+    }
+}
