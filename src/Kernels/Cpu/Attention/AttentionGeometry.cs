@@ -1,0 +1,39 @@
+namespace ServingGrid.Kernels.Cpu.Attention;
+
+/// <summary>Sizes that attention derives from a cache and a layer's heads. Everything is counted in floats.</summary>
+/// <remarks>
+/// Vectors are handled in pairs, at most 32 floats: slots and dimensions are padded to that in the working memory.
+/// A row's state is <c>[m, 15 unused][l: 16 lanes][o: PaddedHead]</c>: the largest score, the sums of e^(score − m) by slot modulo 16, and
+/// the values weighted by them.
+/// </remarks>
+internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout Layout)
+{
+    /// <summary>Positions after which a partial result is closed; partial results are combined in order.</summary>
+    public const int PiecePositions = 256;
+
+    /// <summary>Rows (query positions × heads of a group) that share one pass over keys and values.</summary>
+    public const int MaxRows = 192;
+
+    public const int StateSums = 16;
+
+    public const int StateOutput = 32;
+
+    /// <summary>Query heads that read the same key/value head.</summary>
+    public int Group => Shape.Heads / Shape.KvHeads;
+
+    public int PaddedSlots => (Layout.BlockSize + 31) & ~31;
+
+    public int PaddedHead => (Shape.HeadSize + 31) & ~31;
+
+    /// <summary>Blocks of a piece.</summary>
+    public int PieceBlocks => Math.Max(1, PiecePositions / Layout.BlockSize);
+
+    /// <summary>Query positions of a tile.</summary>
+    public int TileQueries => Math.Max(1, MaxRows / Group);
+
+    /// <summary>Floats of one row's state.</summary>
+    public int StateFloats => StateOutput + PaddedHead;
+
+    /// <summary>Pieces of the context of a row at <paramref name="position"/>.</summary>
+    public int Pieces(int position) => position / (PieceBlocks * Layout.BlockSize) + 1;
+}

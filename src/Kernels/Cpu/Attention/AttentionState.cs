@@ -1,0 +1,58 @@
+using ServingGrid.Kernels.Cpu.Simd;
+
+namespace ServingGrid.Kernels.Cpu.Attention;
+
+/// <summary>Partial results of online softmax: how they begin, are combined and finished. See <see cref="AttentionGeometry"/>.</summary>
+internal static unsafe class AttentionState<L, V>
+    where L : ILanes<V>
+    where V : unmanaged
+{
+    /// <summary>No score seen.</summary>
+    public static void Clear(float* state, int floats)
+    {
+        new Span<float>(state, floats).Clear();
+        state[0] = float.NegativeInfinity;
+    }
+
+    /// <summary>Adds the next piece. A piece without scores changes nothing; a first piece is taken as it is.</summary>
+    public static void Merge(float* total, float* piece, int floats)
+    {
+        if (float.IsNegativeInfinity(piece[0]))
+        {
+            return;
+        }
+
+        if (float.IsNegativeInfinity(total[0]))
+        {
+            Buffer.MemoryCopy(piece, total, floats * sizeof(float), floats * sizeof(float));
+            return;
+        }
+
+        float max = Math.Max(total[0], piece[0]);
+        V totalFactor = VectorMath<L, V>.Exp(L.Broadcast(total[0] - max));
+        V pieceFactor = VectorMath<L, V>.Exp(L.Broadcast(piece[0] - max));
+        total[0] = max;
+        for (int i = AttentionGeometry.StateSums; i < floats; i += L.Count)
+        {
+            V scaled = L.Multiply(L.Load(total + i), totalFactor);
+            L.Store(total + i, L.MultiplyAdd(L.Load(piece + i), pieceFactor, scaled));
+        }
+    }
+
+    /// <summary>output = o / Σ l.</summary>
+    public static void Finish(float* state, int headSize, float* output)
+    {
+        float* sums = state + AttentionGeometry.StateSums;
+        float sum = 0;
+        for (int lane = 0; lane < 16; lane++)
+        {
+            sum += sums[lane];
+        }
+
+        float inverse = 1f / sum;
+        for (int d = 0; d < headSize; d++)
+        {
+            output[d] = state[AttentionGeometry.StateOutput + d] * inverse;
+        }
+    }
+}

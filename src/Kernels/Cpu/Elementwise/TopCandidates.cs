@@ -1,0 +1,68 @@
+using ServingGrid.Kernels.Cpu.Simd;
+
+namespace ServingGrid.Kernels.Cpu.Elementwise;
+
+/// <summary>The largest of many numbers, by value descending, then index ascending. What is not a number counts as −∞.</summary>
+internal static unsafe class TopCandidates<L, V>
+    where L : ILanes<V>
+    where V : unmanaged
+{
+    /// <summary>Numbers that are compared with the current threshold at once.</summary>
+    private const int Stretch = 64;
+
+    /// <param name="values">Candidates.</param>
+    /// <param name="length">At least as many as are asked for.</param>
+    /// <param name="ids">Receives the indices.</param>
+    /// <param name="best">Receives the values; as long as <paramref name="ids"/>.</param>
+    public static void Select(float* values, int length, Span<int> ids, Span<float> best)
+    {
+        int count = 0;
+        for (int first = 0; first < length; first += Stretch)
+        {
+            int end = Math.Min(first + Stretch, length);
+            if (count == ids.Length && end - first == Stretch && !(Largest(values + first) > best[^1]))
+            {
+                continue;
+            }
+
+            for (int id = first; id < end; id++)
+            {
+                float value = float.IsNaN(values[id]) ? float.NegativeInfinity : values[id];
+                if (count < ids.Length)
+                {
+                    Insert(ids, best, count++, id, value);
+                }
+                else if (value > best[^1])
+                {
+                    Insert(ids, best, count - 1, id, value);
+                }
+            }
+        }
+    }
+
+    private static float Largest(float* values)
+    {
+        V largest = Number(L.Load(values));
+        for (int i = L.Count; i < Stretch; i += L.Count)
+        {
+            largest = L.Max(largest, Number(L.Load(values + i)));
+        }
+
+        return L.MaxAcross(largest);
+    }
+
+    /// <summary>Not-a-numbers become −∞, or they would hide their neighbours from the maximum.</summary>
+    private static V Number(V v) => L.Where(L.GreaterOrEqual(v, v), v, L.Broadcast(float.NegativeInfinity));
+
+    /// <summary>Ids come in ascending order, so equal values go behind those that are there.</summary>
+    private static void Insert(Span<int> ids, Span<float> best, int at, int id, float value)
+    {
+        while (at > 0 && best[at - 1] < value)
+        {
+            (ids[at], best[at]) = (ids[at - 1], best[at - 1]);
+            at--;
+        }
+
+        (ids[at], best[at]) = (id, value);
+    }
+}

@@ -1,0 +1,150 @@
+using ServingGrid.Kernels.Cpu.Attention;
+using ServingGrid.Kernels.Cpu.Memory;
+using ServingGrid.Kernels.Cpu.Simd;
+using ServingGrid.Kernels.Cpu.Threading;
+
+namespace ServingGrid.Kernels.Cpu.Operations;
+
+/// <summary>Paged attention of a step: the units of an <see cref="AttentionPlan"/>, then the combination of those that were cut.</summary>
+internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork, IDisposable
+{
+    private readonly AttentionPlan _plan = new();
+    private readonly ScratchBuffer _states = new();
+    private StepBatch _batch = null!;
+    private CpuTensor _query = null!;
+    private CpuTensor _output = null!;
+    private CpuKvCache _cache = null!;
+    private AttentionGeometry _geometry;
+    private float* _shared;
+    private int _layer;
+    private WorkCounter _units;
+    private WorkCounter _merges;
+
+    /// <summary>A new step begins: block tables have changed.</summary>
+    public void Invalidate() => _plan.Invalidate();
+
+    public void Run(StepBatch batch, CpuTensor query, CpuKvCache cache, int layer, AttentionShape shape, CpuTensor output)
+    {
+        (_batch, _query, _output, _cache, _layer) = (batch, query, output, cache, layer);
+        _geometry = new AttentionGeometry(shape, cache.Layout);
+        _plan.Build(batch, _geometry, context.Workers);
+        _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
+        _units.Reset();
+        _merges.Reset();
+        context.Pool.Run(this);
+    }
+
+    public override void Execute(int worker)
+    {
+        int rows = MicroPadded(_geometry.TileQueries * _geometry.Group);
+        int states = rows * _geometry.StateFloats;
+        int queries = rows * _geometry.Shape.HeadSize;
+        long floats = rows + queries + 2L * states + AttentionTile<Lanes128, System.Runtime.Intrinsics.Vector128<float>>.WorkFloats(_geometry) + 64;
+        int* limits = (int*)context.Scratch(worker).Reserve(floats * sizeof(float));
+        float* packed = (float*)limits + ((rows + 15) & ~15);
+        float* total = packed + ((queries + 15) & ~15);
+        float* piece = total + states;
+        float* work = piece + states;
+        int next;
+        while ((next = _units.Next()) < _plan.UnitCount)
+        {
+            Compute(_plan.Units[next], limits, packed, total, piece, work);
+        }
+
+        if (_plan.MergeCount > 0)
+        {
+            context.Pool.Barrier();
+            while ((next = _merges.Next()) < _plan.MergeCount)
+            {
+                Combine(_plan.Merges[next], total);
+            }
+        }
+    }
+
+    public void Dispose() => _states.Dispose();
+
+    private static int MicroPadded(int rows) => (rows + 3) & ~3;
+
+    private void Compute(in AttentionUnit unit, int* limits, float* packed, float* total, float* piece, float* work)
+    {
+        SequenceRows sequence = _batch.Sequences[unit.Sequence];
+        ReadOnlySpan<int> blocks = _batch.Blocks.Slice(sequence.FirstBlock, sequence.BlockCount);
+        int stateFloats = _geometry.StateFloats;
+        int rows = unit.Queries * _geometry.Group;
+        int padded = MicroPadded(rows);
+        PackQueries(unit, sequence, limits, packed, padded);
+        if (unit.Piece >= 0)
+        {
+            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, unit.Piece, piece, work);
+            long bytes = (long)rows * stateFloats * sizeof(float);
+            Buffer.MemoryCopy(piece, _shared + unit.State, bytes, bytes);
+            return;
+        }
+
+        int pieces = _geometry.Pieces(limits[rows - 1] - 1);
+        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, 0, total, work);
+        for (int p = 1; p < pieces; p++)
+        {
+            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, p, piece, work);
+            for (int r = 0; r < rows; r++)
+            {
+                context.Lanes.MergeState(total + (long)r * stateFloats, piece + (long)r * stateFloats, stateFloats);
+            }
+        }
+
+        Finish(unit, sequence, total);
+    }
+
+    private void Combine(in AttentionUnit merge, float* total)
+    {
+        int rows = merge.Queries * _geometry.Group;
+        int stateFloats = _geometry.StateFloats;
+        long tile = (long)rows * stateFloats;
+        Buffer.MemoryCopy(_shared + merge.State, total, tile * sizeof(float), tile * sizeof(float));
+        for (int p = 1; p < merge.Piece; p++)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                context.Lanes.MergeState(total + (long)r * stateFloats, _shared + merge.State + p * tile + (long)r * stateFloats, stateFloats);
+            }
+        }
+
+        Finish(merge, _batch.Sequences[merge.Sequence], total);
+    }
+
+    /// <summary>Rows by query position, then head; scaled by 1/√headSize (and by what the cache's element type asks for).</summary>
+    private void PackQueries(in AttentionUnit unit, in SequenceRows sequence, int* limits, float* packed, int padded)
+    {
+        int headSize = _geometry.Shape.HeadSize;
+        int group = _geometry.Group;
+        float scale = 1f / MathF.Sqrt(headSize) * (_geometry.Layout.Type == KvType.F16 ? HalfFloats.Scale : 1f);
+        for (int r = 0; r < padded; r++)
+        {
+            int query = unit.FirstQuery + r / group;
+            if (r >= unit.Queries * group)
+            {
+                limits[r] = 0;
+                new Span<float>(packed + r * headSize, headSize).Clear();
+                continue;
+            }
+
+            limits[r] = sequence.FirstPosition + query + 1;
+            float* source = _query.Row(sequence.FirstRow + query) + (unit.KvHead * group + r % group) * headSize;
+            for (int d = 0; d < headSize; d++)
+            {
+                packed[r * headSize + d] = source[d] * scale;
+            }
+        }
+    }
+
+    private void Finish(in AttentionUnit unit, in SequenceRows sequence, float* states)
+    {
+        int group = _geometry.Group;
+        int headSize = _geometry.Shape.HeadSize;
+        for (int r = 0; r < unit.Queries * group; r++)
+        {
+            float* output = _output.Row(sequence.FirstRow + unit.FirstQuery + r / group) + (unit.KvHead * group + r % group) * headSize;
+            context.Lanes.FinishState(states + (long)r * _geometry.StateFloats, headSize, output);
+        }
+    }
+}

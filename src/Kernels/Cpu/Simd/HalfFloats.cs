@@ -1,0 +1,48 @@
+using System.Runtime.CompilerServices;
+
+namespace ServingGrid.Kernels.Cpu.Simd;
+
+/// <summary>F16 and F32, with integer operations alone: .NET has no vector instruction for it.</summary>
+/// <remarks>
+/// Moved to the exponent and mantissa bits of an F32, the bits of an F16 are its value times 2^-112, exactly, subnormals
+/// included. Infinities come out as ±65536: the cache never holds any, because it is written saturated.
+/// </remarks>
+internal static unsafe class HalfFloats
+{
+    /// <summary>What <see cref="LoadScaled"/> divides by.</summary>
+    public const float Scale = 5.192296858534828e33f; // 2^112
+
+    private const uint Mask = 0x8fffe000;
+
+    /// <summary>The value times 2^-112.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadScaled<L, V>(ushort* source)
+        where L : ILanes<V>
+        where V : unmanaged
+        => L.And(L.ShiftLeft(L.LoadShorts(source), 13), L.Broadcast(Mask));
+
+    /// <summary>One number, the same way.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadScaled(ushort half) => BitConverter.UInt32BitsToSingle((uint)((short)half << 13) & Mask);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Load<L, V>(ushort* source)
+        where L : ILanes<V>
+        where V : unmanaged
+        => L.Multiply(LoadScaled<L, V>(source), L.Broadcast(Scale));
+
+    /// <summary>Bits of the nearest F16, ties to even; beyond ±65504 the largest number of that sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ushort FromFloat(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        uint sign = (bits >> 16) & 0x8000;
+        float magnitude = Math.Min(MathF.Abs(value), 65504f);
+
+        // Adding 2^(e+13), e the value's exponent (at least that of the smallest normal F16), rounds to 11 bits in hardware.
+        uint exponent = Math.Max(BitConverter.SingleToUInt32Bits(magnitude) & 0x7f800000, 0x38800000);
+        float anchor = BitConverter.UInt32BitsToSingle(exponent + (13u << 23));
+        uint mantissa = BitConverter.SingleToUInt32Bits(magnitude + anchor) - (exponent + (13u << 23));
+        return (ushort)(sign | (((exponent - 0x38800000) >> 13) + mantissa));
+    }
+}

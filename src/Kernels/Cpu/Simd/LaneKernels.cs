@@ -1,0 +1,64 @@
+using System.Runtime.Intrinsics;
+using ServingGrid.Kernels.Cpu.Attention;
+using ServingGrid.Kernels.Cpu.Elementwise;
+using ServingGrid.Kernels.Cpu.Memory;
+
+namespace ServingGrid.Kernels.Cpu.Simd;
+
+/// <summary>The kernels other than matrix products, with the vector width chosen at start.</summary>
+/// <remarks>Stateless and thread-safe.</remarks>
+internal abstract unsafe class LaneKernels
+{
+    public static LaneKernels Create(CpuIsa isa) => isa switch
+    {
+        CpuIsa.Avx512 => new Of<Lanes512, Vector512<float>>(),
+        CpuIsa.Avx2 => new Of<Lanes256, Vector256<float>>(),
+        _ => new Of<Lanes128, Vector128<float>>(),
+    };
+
+    /// <inheritdoc cref="RmsNorm{L,V}.Apply"/>
+    public abstract void RmsNorm(float* input, float* weight, float epsilon, int columns, float* output);
+
+    /// <inheritdoc cref="ActivationQuantizer{L,V}.Row"/>
+    public abstract void QuantizeRow(float* input, int columns, byte* tile, int t, int tileRows);
+
+    /// <inheritdoc cref="GatedActivation{L,V}.Apply"/>
+    public abstract void GatedActivation(float* gate, float* up, int count);
+
+    /// <inheritdoc cref="AttentionTile{L,V}.Piece"/>
+    public abstract void AttentionPiece(
+        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work);
+
+    /// <inheritdoc cref="AttentionState{L,V}.Merge"/>
+    public abstract void MergeState(float* total, float* piece, int floats);
+
+    /// <inheritdoc cref="AttentionState{L,V}.Finish"/>
+    public abstract void FinishState(float* state, int headSize, float* output);
+
+    /// <inheritdoc cref="Elementwise.TopCandidates{L,V}.Select"/>
+    public abstract void TopCandidates(float* values, int length, Span<int> ids, Span<float> best);
+
+    private sealed class Of<L, V> : LaneKernels
+        where L : ILanes<V>
+        where V : unmanaged
+    {
+        public override void RmsNorm(float* input, float* weight, float epsilon, int columns, float* output) =>
+            RmsNorm<L, V>.Apply(input, weight, epsilon, columns, output);
+
+        public override void QuantizeRow(float* input, int columns, byte* tile, int t, int tileRows) =>
+            ActivationQuantizer<L, V>.Row(input, columns, tile, t, tileRows);
+
+        public override void GatedActivation(float* gate, float* up, int count) => GatedActivation<L, V>.Apply(gate, up, count);
+
+        public override void AttentionPiece(
+            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work) =>
+            AttentionTile<L, V>.Piece(queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, states, work);
+
+        public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
+
+        public override void FinishState(float* state, int headSize, float* output) => AttentionState<L, V>.Finish(state, headSize, output);
+
+        public override void TopCandidates(float* values, int length, Span<int> ids, Span<float> best) =>
+            TopCandidates<L, V>.Select(values, length, ids, best);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Runtime.CompilerServices;
+
+namespace ServingGrid.Kernels.Cpu.Simd;
+
+/// <summary>Functions over vectors.</summary>
+internal static class VectorMath<L, V>
+    where L : ILanes<V>
+    where V : unmanaged
+{
+    /// <summary>
+    /// e^x within 2 units in the last place for x in −86 … 0; below, about 4.5e-38. Exactly 1 at 0. Above 88 undefined.
+    /// </summary>
+    /// <remarks>
+    /// x = n·ln 2 + r with |r| ≤ ln 2 / 2 (Cody and Waite's two-step reduction); e^r by its Taylor polynomial of degree 7 in Horner's
+    /// form; 2^n by adding n to the exponent.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Exp(V x)
+    {
+        // Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
+        V magic = L.Broadcast(12582912f);
+        x = L.Max(x, L.Broadcast(-86f));
+        V shifted = L.MultiplyAdd(x, L.Broadcast(1.44269504f), magic);
+        V n = L.Subtract(shifted, magic);
+        V r = L.MultiplyAdd(n, L.Broadcast(-0.693359375f), x);
+        r = L.MultiplyAdd(n, L.Broadcast(2.12194440e-4f), r);
+        V p = L.Broadcast(1.98412698e-4f);
+        p = L.MultiplyAdd(p, r, L.Broadcast(1.38888889e-3f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(8.33333333e-3f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(4.16666667e-2f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(1.66666667e-1f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(0.5f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(1f));
+        p = L.MultiplyAdd(p, r, L.Broadcast(1f));
+        return L.AddInt(p, L.ShiftLeft(shifted, 23));
+    }
+}
