@@ -11,6 +11,9 @@ internal sealed record VocabularyDefinition
     /// <summary>Longer tokens are taken for a broken file; also keeps the work of loading linear in the size of the file.</summary>
     public const int MaximumTokenLength = 1024;
 
+    /// <summary>More merges than this are taken for a broken file (the longest lists in use have about 450,000).</summary>
+    public const int MaximumMerges = 1 << 22;
+
     // llama.cpp writes an id that is not there as −1 in 32 unsigned bits.
     private const long NoToken = uint.MaxValue;
 
@@ -105,6 +108,11 @@ internal sealed record VocabularyDefinition
         if (Tokens.Length is 0 or > MaximumTokens)
         {
             throw Broken($"the vocabulary has {Tokens.Length} tokens (1 to {MaximumTokens} are supported)");
+        }
+
+        if (Merges?.Length > MaximumMerges)
+        {
+            throw Broken($"the vocabulary has {Merges.Length} merges (at most {MaximumMerges} are supported)");
         }
 
         if (Types is not null && Types.Length != Tokens.Length)
