@@ -1,9 +1,14 @@
 using ServingGrid.Benchmarks;
+using ServingGrid.Benchmarks.Http;
+using ServingGrid.Benchmarks.Models;
+using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Benchmarks.Transfer;
 
 // One line for each benchmark; `list` prints them. Each prints a table and the limits that it compares itself with.
 Benchmark[] benchmarks =
 [
+    new("http", "load on an OpenAI-compatible server, or on two in turn: TTFT, ITL, tokens/s", HttpBenchmark.RunAsync),
+    new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
 ];
 
@@ -24,4 +29,12 @@ if (benchmarks.FirstOrDefault(benchmark => benchmark.Name == args[0]) is not { }
     return 1;
 }
 
-return await chosen.Run(args[1..]);
+try
+{
+    return await chosen.Run(args[1..]);
+}
+catch (UsageException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+
+namespace ServingGrid.Benchmarks.Http;
+
+/// <summary>
+/// Streams that run while prompts arrive: what prefill does to those who are reading. Gaps are told apart by whether they ended
+/// before the first prompt was sent (quiet) or after (busy).
+/// </summary>
+internal sealed class RunningStreamsTest(HttpOptions options)
+    : HttpTest($"{options.Streams} streams; {options.Prompt} tokens every {options.Every} s")
+{
+    private const int StreamTokens = 1024;
+    private const int PromptOutput = 4;
+
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(4);
+
+    public override async Task RunAsync(ServerUnderTest server, Findings findings)
+    {
+        using var stop = new CancellationTokenSource();
+        int[][] prompts = [.. Enumerable.Range(0, Math.Max(1, (int)(options.Seconds / options.Every))).Select(_ => server.Prompts.Make(options.Prompt))];
+        Task<List<IReadOnlyList<long>>>[] streams = [.. Enumerable.Range(0, options.Streams).Select(i => WatchAsync(server, new PromptMaker(options.Seed + i + 1, options.Tokens.Low, options.Tokens.High), stop.Token))];
+        await Task.Delay(Settling);
+        long quiet = Stopwatch.GetTimestamp();
+        await Task.Delay(Quiet);
+        long busy = Stopwatch.GetTimestamp();
+        var arrivals = new List<Task<StreamTrace>>();
+        for (int i = 0; i < prompts.Length; i++)
+        {
+            TimeSpan wait = TimeSpan.FromSeconds(i * options.Every) - Stopwatch.GetElapsedTime(busy);
+            await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+            arrivals.Add(server.CompleteAsync(prompts[i], PromptOutput));
+        }
+
+        StreamTrace[] arrived = await Task.WhenAll(arrivals);
+        long end = Stopwatch.GetTimestamp();
+        await stop.CancelAsync();
+        IReadOnlyList<long>[] running = [.. (await Task.WhenAll(streams)).SelectMany(chunks => chunks)];
+        findings.AddLatencies("quiet ITL", [.. running.SelectMany(chunks => StreamTrace.GapsOf(chunks, quiet, busy))]);
+        findings.AddLatencies("busy ITL", [.. running.SelectMany(chunks => StreamTrace.GapsOf(chunks, busy, end))]);
+        findings.AddLatencies("prompt TTFT", [.. arrived.Select(trace => trace.FirstTokenMilliseconds)]);
+    }
+
+    /// <summary>One stream after another until told to stop.</summary>
+    private async Task<List<IReadOnlyList<long>>> WatchAsync(ServerUnderTest server, PromptMaker prompts, CancellationToken stop)
+    {
+        var streams = new List<IReadOnlyList<long>>();
+        while (!stop.IsCancellationRequested)
+        {
+            streams.Add(await server.WatchAsync(prompts.Make(options.Input), StreamTokens, stop));
+        }
+
+        return streams;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace ServingGrid.Benchmarks.Http;
+
+/// <summary>An OpenAI-compatible server and the prompts that it gets. Requests may run at the same time.</summary>
+internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prompts) : IDisposable
+{
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1024 }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
+    private string _model = "";
+
+    public PromptMaker Prompts => prompts;
+
+    /// <summary>Asks for the model's name and answers one small request, so that nothing is done for the first time later.</summary>
+    public async Task PrepareAsync()
+    {
+        JsonNode models = JsonNode.Parse(await _http.GetStringAsync("/v1/models"))!;
+        _model = (string)models["data"]![0]!["id"]!;
+        await CompleteAsync(prompts.Make(40), 16);
+    }
+
+    /// <summary>One streamed greedy completion of a prompt given as token ids, exactly <paramref name="maxTokens"/> long.</summary>
+    public async Task<StreamTrace> CompleteAsync(int[] prompt, int maxTokens)
+    {
+        var reader = new ChunkReader();
+        long sent = Stopwatch.GetTimestamp();
+        await StreamAsync(prompt, maxTokens, reader, default);
+        if (reader.Usage is not { } usage || reader.Arrivals.Count == 0)
+        {
+            throw new InvalidOperationException($"{name} sent {reader.Arrivals.Count} chunks of text and {(reader.Usage is null ? "no" : "a")} usage.");
+        }
+
+        return new StreamTrace
+        {
+            Sent = sent,
+            Chunks = reader.Arrivals,
+            CompletionTokens = usage.GetProperty("completion_tokens").GetInt32(),
+            CachedTokens = usage.TryGetProperty("prompt_tokens_details", out JsonElement details) && details.TryGetProperty("cached_tokens", out JsonElement cached) ? cached.GetInt32() : 0,
+        };
+    }
+
+    /// <summary>The arrivals of a completion that is broken off when <paramref name="stop"/> says so.</summary>
+    public async Task<IReadOnlyList<long>> WatchAsync(int[] prompt, int maxTokens, CancellationToken stop)
+    {
+        var reader = new ChunkReader();
+        try
+        {
+            await StreamAsync(prompt, maxTokens, reader, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // As announced: what has arrived counts.
+        }
+
+        return reader.Arrivals;
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task StreamAsync(int[] prompt, int maxTokens, ChunkReader reader, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = Body(prompt, maxTokens) };
+        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        if (!response.IsSuccessStatusCode)
+        {
+            throw new InvalidOperationException($"{name} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellation)}");
+        }
+
+        await reader.ReadToEndAsync(await response.Content.ReadAsStreamAsync(cancellation), cancellation);
+    }
+
+    private ByteArrayContent Body(int[] prompt, int maxTokens)
+    {
+        var json = new JsonObject
+        {
+            ["model"] = _model,
+            ["prompt"] = new JsonArray([.. prompt.Select(token => JsonValue.Create(token))]),
+            ["max_tokens"] = maxTokens,
+            ["temperature"] = 0,
+            ["ignore_eos"] = true,
+            ["stream"] = true,
+            ["stream_options"] = new JsonObject { ["include_usage"] = true },
+        };
+        var content = new ByteArrayContent(Encoding.UTF8.GetBytes(json.ToJsonString()));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return content;
+    }
+}

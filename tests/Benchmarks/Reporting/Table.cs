@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace ServingGrid.Benchmarks.Reporting;
+
+/// <summary>Rows of texts, printed with aligned columns (the first to the left, numbers to the right) and, if wanted, kept as CSV for scripts.</summary>
+internal sealed class Table(params string[] header)
+{
+    private readonly List<string[]> _rows = [];
+
+    /// <summary>Adds a row; null cells are shown as a dash, numbers with three significant digits or more.</summary>
+    public void Add(params object?[] cells)
+    {
+        if (cells.Length != header.Length)
+        {
+            throw new ArgumentException($"{cells.Length} cells for {header.Length} columns", nameof(cells));
+        }
+
+        _rows.Add([.. cells.Select(Format)]);
+    }
+
+    public void Print(TextWriter writer)
+    {
+        string[][] all = [header, .. _rows];
+        int[] widths = [.. header.Select((_, column) => all.Max(row => row[column].Length))];
+        foreach (string[] row in all)
+        {
+            writer.WriteLine(string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd());
+        }
+    }
+
+    /// <summary>Writes the same rows as CSV.</summary>
+    public void Save(string path) => File.WriteAllLines(path, _rows.Prepend(header).Select(row => string.Join(',', row)));
+
+    private static string Format(object? cell) => cell switch
+    {
+        null => "-",
+        double.NaN => "-",
+        double number => number.ToString(Math.Abs(number) >= 100 ? "F0" : Math.Abs(number) >= 10 ? "F1" : "F2", CultureInfo.InvariantCulture),
+        _ => Convert.ToString(cell, CultureInfo.InvariantCulture)!,
+    };
+}
