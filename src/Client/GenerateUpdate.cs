@@ -62,4 +62,8 @@ public sealed record GenerateUpdate
     /// <summary>With the last item; cached tokens may be known earlier.</summary>
     [Id(2)]
     public GenerateUsage? Usage { get; init; }
+
+    /// <summary>With an attempt's first item: the id of the device that runs it.</summary>
+    [Id(3)]
+    public string? Device { get; init; }
 }

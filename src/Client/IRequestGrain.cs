@@ -28,4 +28,8 @@ public sealed record GenerateAttempt
     /// <summary>Tokens of the answer that earlier attempts delivered: computed again as prompt, not reported again.</summary>
     [Id(2)]
     public int[] Generated { get; init; } = [];
+
+    /// <summary>Devices that earlier attempts lost: placed there again only if there is no other.</summary>
+    [Id(3)]
+    public string[] Avoid { get; init; } = [];
 }

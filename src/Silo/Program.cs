@@ -1,2 +1,22 @@
-Console.Error.WriteLine("The silo host follows.");
-return 1;
+using ServingGrid.Grains.Hosting;
+using ServingGrid.Silo;
+
+if (args.Contains("--help"))
+{
+    Console.WriteLine(SiloOptions.Help);
+    return 0;
+}
+
+try
+{
+    await using WebApplication app = SiloApp.Create(SiloOptions.Parse(args));
+    await app.StartAsync();
+    SiloApp.Announce(app);
+    await app.WaitForShutdownAsync();
+    return 0;
+}
+catch (Exception exception) when (StartupFailure.Find(exception) is { } sentence)
+{
+    await Console.Error.WriteLineAsync(sentence);
+    return 1;
+}

@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Logging;
+
+namespace ServingGrid.Client;
+
+internal static partial class ClientLog
+{
+    [LoggerMessage(1, LogLevel.Debug, "A stream whose silo was given up could not be closed")]
+    public static partial void AbandonedStreamFailed(this ILogger log, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} ended after {Tokens} tokens ({Reason}); it goes on elsewhere")]
+    public static partial void AttemptLost(this ILogger log, string requestId, int attempt, int tokens, string reason);
+
+    [LoggerMessage(3, LogLevel.Information, "Model {Model}: tokenizer and template fetched from the grid ({Bytes} bytes)")]
+    public static partial void ModelFetched(this ILogger log, string model, long bytes);
+}

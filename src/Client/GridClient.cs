@@ -1,0 +1,88 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ServingGrid.Client.Models;
+using ServingGrid.Client.Placement;
+using ServingGrid.Client.Requests;
+
+namespace ServingGrid.Client;
+
+/// <summary>
+/// The grid behind an Orleans client, external or that of an embedded silo. Text becomes tokens and block hashes here; the
+/// grid sees tokens only. Thread-safe.
+/// </summary>
+public sealed class GridClient : IGridClient
+{
+    private readonly IGrainFactory _grains;
+    private readonly ModelTextCache _models;
+    private readonly RequestStream _requests;
+
+    public GridClient(IGrainFactory grains, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> log)
+    {
+        _grains = grains;
+        _models = new ModelTextCache(grains, options.Value, time, log);
+        _requests = new RequestStream(Start, options.Value, time, log);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default)
+    {
+        try
+        {
+            return await _grains.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels().WaitAsync(cancellation);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && RequestFailures.IsTransient(exception, resuming: false))
+        {
+            throw new GridException(GridError.Unavailable, $"The grid does not answer: {exception.Message}", exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => _models.Get(model, cancellation);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<TextUpdate> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        ModelText model = await _models.Get(request.Model, cancellation);
+        request = RequestPreparation.Prepare(request, model.Card);
+        TextAssembler text = new(model.Tokenizer, request);
+        await foreach (GenerateUpdate update in _requests.Read(request, cancellation).WithCancellation(cancellation))
+        {
+            TextUpdate item = text.Append(update);
+            if (item.Text.Length > 0 || item.Tokens.Count > 0 || item.Finish is not null)
+            {
+                yield return item;
+            }
+
+            if (item.Finish is not null)
+            {
+                // A stop string ends the answer before the grid does: leaving the stream stops it there.
+                yield break;
+            }
+        }
+    }
+
+    private IAsyncEnumerable<GenerateUpdate> Start(GenerateAttempt attempt, CancellationToken cancellation)
+    {
+        // One activation per attempt: a key that is never used twice cannot lead back to a silo that was given up.
+        string key = $"{attempt.Request.RequestId}/{Guid.NewGuid():N}/{attempt.Number}";
+        return Hinted(_grains.GetGrain<IRequestGrain>(key).Generate(attempt, cancellation), attempt, cancellation);
+    }
+
+    private async IAsyncEnumerable<GenerateUpdate> Hinted(
+        IAsyncEnumerable<GenerateUpdate> stream, GenerateAttempt attempt, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        ModelText model = await _models.Get(attempt.Request.Model, cancellation);
+        await using IAsyncEnumerator<GenerateUpdate> items = stream.GetAsyncEnumerator(cancellation);
+        ulong[] hashes = PromptHashes.Compute(attempt, model.Card);
+        PlacementHints.Set(attempt.Request.Model, attempt.Request.Prompt.Length + attempt.Generated.Length, hashes, attempt.Avoid);
+        ValueTask<bool> first = items.MoveNextAsync();
+        PlacementHints.Clear();
+        bool more = await first;
+        while (more)
+        {
+            yield return items.Current;
+            more = await items.MoveNextAsync();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System.Text.Json.Nodes;
+using ServingGrid.Model.Gguf;
+using ServingGrid.Model.Templates;
+using ServingGrid.Model.Tokenization;
+
+namespace ServingGrid.Client.Models;
+
+/// <summary>Tokenizer and chat template from a model file's header.</summary>
+internal sealed class GgufModelText : ModelText
+{
+    private readonly ChatTemplate? _template;
+    private readonly TimeProvider _time;
+    private readonly string _bos;
+    private readonly string _eos;
+
+    private GgufModelText(ModelCard card, Tokenizer tokenizer, ChatTemplate? template, TimeProvider time)
+    {
+        Card = card;
+        Tokenizer = tokenizer;
+        _template = template;
+        _time = time;
+        _bos = Piece(tokenizer.BosToken);
+        _eos = Piece(tokenizer.EosToken);
+
+        string Piece(int? token) => token is { } id ? tokenizer.TokenPiece(id) : "";
+    }
+
+    public override ModelCard Card { get; }
+
+    public override Tokenizer Tokenizer { get; }
+
+    public override bool HasChatTemplate => _template is not null;
+
+    /// <exception cref="GridException"><see cref="GridError.Internal"/>: the header cannot be used.</exception>
+    public static GgufModelText Parse(ModelCard card, byte[] header, TimeProvider time)
+    {
+        try
+        {
+            GgufMetadata metadata = GgufHeader.Parse(header, card.Name).Metadata;
+            string? template = metadata.GetString("tokenizer.chat_template");
+            return new GgufModelText(card, TokenizerFactory.Create(metadata), template is null ? null : ChatTemplate.Parse(template), time);
+        }
+        catch (Exception exception) when (exception is GgufException or ChatTemplateException)
+        {
+            throw new GridException(GridError.Internal, $"Model {card.Name} cannot be spoken to: {exception.Message}", exception);
+        }
+    }
+
+    public override int[] RenderChat(JsonArray messages, JsonArray? tools = null, JsonObject? variables = null, bool addGenerationPrompt = true)
+    {
+        if (_template is null)
+        {
+            throw Invalid($"Model {Card.Name} has no chat template: use completions.", null);
+        }
+
+        string prompt;
+        try
+        {
+            prompt = _template.Render(new ChatTemplateInput
+            {
+                Messages = messages,
+                Tools = tools,
+                Variables = variables,
+                AddGenerationPrompt = addGenerationPrompt,
+                BosToken = _bos,
+                EosToken = _eos,
+                Now = _time.GetLocalNow(),
+            });
+        }
+        catch (ChatTemplateException exception)
+        {
+            throw Invalid(exception.Message, exception);
+        }
+
+        // A template that writes the BOS token itself must not get a second one from the tokenizer.
+        bool hasBos = _bos.Length > 0 && prompt.StartsWith(_bos, StringComparison.Ordinal);
+        return Tokenizer.Encode(prompt, addSpecial: !hasBos && Tokenizer.BosToken is not null, parseSpecial: true);
+    }
+
+    private static GridException Invalid(string message, Exception? inner) => new(GridError.InvalidRequest, message, inner) { Parameter = "messages" };
+}

@@ -1,0 +1,45 @@
+
+namespace ServingGrid.Client.Placement;
+
+/// <summary>
+/// What the director that places a request needs to know of it. Travels beside the first call in Orleans' request context, because
+/// a director sees the grain's key and this, not the call's arguments.
+/// </summary>
+public static class PlacementHints
+{
+    private const string ModelKey = "servinggrid.model";
+    private const string TokensKey = "servinggrid.tokens";
+    private const string HashesKey = "servinggrid.hashes";
+    private const string AvoidKey = "servinggrid.avoid";
+
+    /// <summary>Sets the hints for the calls that the current asynchronous flow starts from here on.</summary>
+    /// <param name="model">The model asked for.</param>
+    /// <param name="tokens">Tokens to prefill, cached or not.</param>
+    /// <param name="blockHashes">The first 8 bytes of the chained hash of each full block of the prompt.</param>
+    /// <param name="avoid">Devices that earlier attempts lost.</param>
+    public static void Set(string model, int tokens, ulong[] blockHashes, string[] avoid)
+    {
+        RequestContext.Set(ModelKey, model);
+        RequestContext.Set(TokensKey, tokens);
+        RequestContext.Set(HashesKey, blockHashes);
+        RequestContext.Set(AvoidKey, avoid);
+    }
+
+    /// <summary>Removes what <see cref="Set"/> has set.</summary>
+    public static void Clear()
+    {
+        RequestContext.Remove(ModelKey);
+        RequestContext.Remove(TokensKey);
+        RequestContext.Remove(HashesKey);
+        RequestContext.Remove(AvoidKey);
+    }
+
+    /// <summary>Reads the hints from the data that a director gets; absent ones are empty.</summary>
+    public static (string Model, int Tokens, ulong[] BlockHashes, string[] Avoid) Read(Dictionary<string, object>? data) => (
+        Get(data, ModelKey) as string ?? "",
+        Get(data, TokensKey) as int? ?? 0,
+        Get(data, HashesKey) as ulong[] ?? [],
+        Get(data, AvoidKey) as string[] ?? []);
+
+    private static object? Get(Dictionary<string, object>? data, string key) => data?.GetValueOrDefault(key);
+}

@@ -1,0 +1,90 @@
+using Orleans.Concurrency;
+using ServingGrid.Client;
+using ServingGrid.Engine;
+using ServingGrid.Grains.Disaggregation;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Transfer;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Grains.Devices;
+
+/// <summary>The addressable face of one device's engine. Key: the device's id.</summary>
+public interface IDeviceGrain : IGrainWithStringKey
+{
+    /// <summary>How busy it is now.</summary>
+    /// <exception cref="GridException"><see cref="GridError.Unavailable"/>: its silo is not in the grid, or has another role.</exception>
+    Task<DeviceLoad> GetLoad();
+
+    /// <summary>Takes no new requests from now on; what it has runs to its end.</summary>
+    Task Drain();
+}
+
+/// <summary>A device that computes prompts.</summary>
+public interface IPrefillGrain : IDeviceGrain
+{
+    /// <summary>Computes a prompt, sends its KV to the decode device while it does, and samples the first token.</summary>
+    /// <exception cref="GridException">The engine refuses it or has failed, or the blocks did not get there.</exception>
+    [ResponseTimeout("00:10:00")]
+    Task<PrefillAnswer> Prefill(PrefillOrder order, CancellationToken cancellation);
+}
+
+/// <summary>A device that generates tokens.</summary>
+public interface IDecodeGrain : IDeviceGrain;
+
+/// <inheritdoc cref="IPrefillGrain"/>
+[DevicePlacement(DeviceRole.Prefill)]
+[Reentrant]
+internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport) : DeviceGrain(device, DeviceRole.Prefill), IPrefillGrain
+{
+    public async Task<PrefillAnswer> Prefill(PrefillOrder order, CancellationToken cancellation)
+    {
+        LocalDevice local = Local();
+        if (local.Load().State != DeviceState.Serving)
+        {
+            throw new GridException(GridError.Unavailable, $"{local.Identity.Id} takes no prompts now.");
+        }
+
+        try
+        {
+            SubmitResult<PrefillResult> result = await PrefillPush.RunAsync(
+                local.Worker.Engine, transport, EngineMapping.ToSequence(order.Attempt), order.SkipTokens, order.Target, cancellation);
+            return result.Accepted is { } done
+                ? new PrefillAnswer(EngineMapping.ToToken(done.First), done.CachedTokens)
+                : throw EngineMapping.ToException(result.Refused!);
+        }
+        catch (Exception exception) when (exception is EngineException or KvTransferException)
+        {
+            throw new GridException(GridError.Unavailable, exception.Message);
+        }
+    }
+}
+
+/// <inheritdoc cref="IDecodeGrain"/>
+[DevicePlacement(DeviceRole.Decode)]
+internal sealed class DecodeGrain(LocalDevice device) : DeviceGrain(device, DeviceRole.Decode), IDecodeGrain;
+
+/// <summary>What both have in common.</summary>
+internal abstract class DeviceGrain(LocalDevice device, DeviceRole role) : Grain, IDeviceGrain
+{
+    public Task<DeviceLoad> GetLoad() => Task.FromResult(Local().Load());
+
+    public Task Drain()
+    {
+        Local().StartDraining();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The device, if the grain was placed on its silo.</summary>
+    protected LocalDevice Local()
+    {
+        bool plays = role == DeviceRole.Prefill ? device.Role.Prefills() : device.Role.Decodes();
+        if (device.Identity.Id == this.GetPrimaryKeyString() && plays)
+        {
+            return device;
+        }
+
+        DeactivateOnIdle();
+        throw new GridException(GridError.Unavailable, $"There is no {role.ToString().ToLowerInvariant()} device {this.GetPrimaryKeyString()} in the grid.");
+    }
+}

@@ -1,0 +1,26 @@
+using ServingGrid.Client;
+using ServingGrid.Grains.Transfer;
+
+namespace ServingGrid.Grains.Disaggregation;
+
+/// <summary>A prompt that a prefill device computes for a decode device.</summary>
+[GenerateSerializer, Immutable]
+public sealed record PrefillOrder
+{
+    [Id(0)]
+    public required GenerateAttempt Attempt { get; init; }
+
+    /// <summary>Leading tokens whose KV the decode device has.</summary>
+    [Id(1)]
+    public required int SkipTokens { get; init; }
+
+    /// <summary>Where the rest goes.</summary>
+    [Id(2)]
+    public required KvTarget Target { get; init; }
+}
+
+/// <summary>A prompt whose KV is in the reservation.</summary>
+/// <param name="First">The first new token.</param>
+/// <param name="CachedTokens">Prompt tokens that the prefill device had already.</param>
+[GenerateSerializer, Immutable]
+public sealed record PrefillAnswer([property: Id(0)] GeneratedToken First, [property: Id(1)] int CachedTokens);

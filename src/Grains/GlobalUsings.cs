@@ -1,0 +1,3 @@
+global using Microsoft.Extensions.Logging;
+global using Orleans.Placement;
+global using Orleans.Runtime.Placement;

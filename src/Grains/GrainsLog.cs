@@ -1,0 +1,35 @@
+using ServingGrid.Grains.Grid;
+
+namespace ServingGrid.Grains;
+
+internal static partial class GrainsLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Device {Device} joins model {Model} as {Role}")]
+    public static partial void DeviceJoined(this ILogger log, string device, string model, DeviceRole role);
+
+    [LoggerMessage(2, LogLevel.Information, "Device {Device} has left model {Model}")]
+    public static partial void DeviceLeft(this ILogger log, string device, string model);
+
+    [LoggerMessage(3, LogLevel.Warning, "The view of model {Model} is {Age:0.0} s old: placing by power of two")]
+    public static partial void ViewTooOld(this ILogger log, string model, double age);
+
+    [LoggerMessage(4, LogLevel.Warning, "No device is known for model '{Model}': {Grain} is placed anywhere")]
+    public static partial void PlacedAnywhere(this ILogger log, string model, string grain);
+
+    [LoggerMessage(5, LogLevel.Warning, "The grid's state does not answer ({Reason}); the view ages until it does")]
+    public static partial void ReportFailed(this ILogger log, string reason);
+
+
+    [LoggerMessage(7, LogLevel.Information, "Request {RequestId} stopped: its client has not read for {Seconds:0} s")]
+    public static partial void Orphaned(this ILogger log, string requestId, double seconds);
+
+    [LoggerMessage(8, LogLevel.Information, "Device {Device} drains: {Requests} requests are left")]
+    public static partial void Draining(this ILogger log, string device, int requests);
+
+    [LoggerMessage(9, LogLevel.Information, "Model {Model} on {Device} ({Hardware}): {Blocks} KV blocks, context {Context}, role {Role}")]
+    public static partial void WorkerReady(this ILogger log, string model, string device, string hardware, int blocks, int context, DeviceRole role);
+
+
+    [LoggerMessage(11, LogLevel.Warning, "Request {RequestId}: the prefill on {Device} failed: {Reason}")]
+    public static partial void PrefillFailed(this ILogger log, string requestId, string device, string reason);
+}

@@ -1,0 +1,20 @@
+namespace ServingGrid.Grains.Grid;
+
+/// <summary>A device as this silo sees it: its last report, and what this silo has sent there since. Immutable.</summary>
+/// <param name="Slot">Its place in the view's block index.</param>
+/// <param name="Identity">What it is.</param>
+/// <param name="Load">Its last report.</param>
+/// <param name="ReportedAt">When it made the report, as a timestamp of the view's clock.</param>
+/// <param name="SentRequests">Requests that this silo placed there which the report cannot know yet.</param>
+/// <param name="SentTokens">Their prompt tokens.</param>
+public sealed record DeviceView(int Slot, DeviceIdentity Identity, DeviceLoad Load, long ReportedAt, int SentRequests, long SentTokens)
+{
+    /// <summary>Requests there, those on the way included.</summary>
+    public int Requests => Load.Running + Load.Waiting + SentRequests;
+
+    /// <summary>Prompt tokens to compute there, those on the way included.</summary>
+    public long PendingTokens => Load.PendingPromptTokens + SentTokens;
+
+    /// <summary>Blocks that sequences hold.</summary>
+    public int HeldBlocks => Load.TotalBlocks - Load.FreeBlocks;
+}

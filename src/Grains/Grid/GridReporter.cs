@@ -1,0 +1,141 @@
+using ServingGrid.Client;
+using ServingGrid.Engine.Blocks;
+using ServingGrid.Grains.Diagnostics;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Grains.Grid;
+
+/// <summary>
+/// Every 200 ms: tells the grid's state about this silo's device, and refreshes this silo's <see cref="GridView"/> from the
+/// answer. While the state does not answer, the view ages and says so.
+/// </summary>
+internal sealed class GridReporter(IGrainFactory grains, LocalDevice device, GridView view, TimeProvider time, ILogger<GridReporter> log)
+{
+    /// <summary>Time between two reports.</summary>
+    public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(200);
+
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan CatalogPeriod = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<string, (Guid Epoch, long Version)> _read = new(StringComparer.Ordinal);
+    private long _reportedEvents;
+    private long _catalogReadAt;
+    private bool _failing;
+
+    private string Model => device.Identity.Model.Name;
+
+    /// <summary>The first report, which decides whether the device may join.</summary>
+    /// <exception cref="StartupException">It may not, or the grid does not answer.</exception>
+    public async Task Join(TimeSpan patience, CancellationToken cancellation)
+    {
+        long start = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await Refresh(cancellation);
+                return;
+            }
+            catch (Exception exception) when (exception is not (StartupException or OperationCanceledException))
+            {
+                if (time.GetElapsedTime(start) > patience)
+                {
+                    throw new StartupException($"{device.Identity.Id} cannot join the grid: {exception.Message}", exception);
+                }
+
+                await Task.Delay(Period, time, cancellation);
+            }
+        }
+    }
+
+    /// <summary>Reports until cancelled.</summary>
+    public async Task Run(CancellationToken cancellation)
+    {
+        using PeriodicTimer timer = new(Period, time);
+        while (await timer.WaitForNextTickAsync(cancellation))
+        {
+            try
+            {
+                await Refresh(cancellation);
+                _failing = false;
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                throw;
+            }
+            catch (Exception exception)
+            {
+                GridMetrics.ReportFailures.Add(1);
+                if (!_failing)
+                {
+                    log.ReportFailed(exception.Message);
+                    _failing = true;
+                }
+            }
+        }
+    }
+
+    /// <summary>Says goodbye, so that nobody has to wait for the lease to run out.</summary>
+    public Task Leave() => grains.GetGrain<IGridStateGrain>(Model).Leave(device.Identity.Id).WaitAsync(CallTimeout, time);
+
+    /// <summary>One report and one refresh of every model's view.</summary>
+    public async Task Refresh(CancellationToken cancellation)
+    {
+        if (_catalogReadAt == 0 || time.GetElapsedTime(_catalogReadAt) >= CatalogPeriod)
+        {
+            IReadOnlyList<ModelCard> models = await grains.GetGrain<IModelRegistryGrain>(IModelCatalogGrain.Key)
+                .Announce(device.Identity.Model).WaitAsync(CallTimeout, time, cancellation);
+            view.Keep(models.Select(model => model.Name).ToHashSet());
+            _catalogReadAt = time.GetTimestamp();
+        }
+
+        await ReportOwn(cancellation);
+        foreach (string model in view.Models.Where(model => model != Model))
+        {
+            await Exchange(model, null, cancellation);
+        }
+    }
+
+    private async Task ReportOwn(CancellationToken cancellation)
+    {
+        PrefixCacheEvents events = device.Worker.Engine.ReadCacheEvents(_reportedEvents);
+        foreach (BlockChanges? changes in BlockChangePages.Split(events, _reportedEvents))
+        {
+            DeviceReport report = new() { Device = device.Identity, Load = device.Load(), Blocks = changes };
+            GridUpdate update = await Exchange(Model, report, cancellation);
+            if (update.Refused is { } reason)
+            {
+                throw new StartupException(reason);
+            }
+
+            if (update.ResendBlocks)
+            {
+                _reportedEvents = 0;
+                return;
+            }
+        }
+
+        _reportedEvents = events.LastId;
+    }
+
+    private async Task<GridUpdate> Exchange(string model, DeviceReport? report, CancellationToken cancellation)
+    {
+        IGridStateGrain grain = grains.GetGrain<IGridStateGrain>(model);
+        GridUpdate first = await Take(model, grain, report, cancellation);
+        for (GridUpdate update = first; update.More;)
+        {
+            update = await Take(model, grain, null, cancellation);
+        }
+
+        return first;
+    }
+
+    private async Task<GridUpdate> Take(string model, IGridStateGrain grain, DeviceReport? report, CancellationToken cancellation)
+    {
+        (Guid epoch, long version) = _read.GetValueOrDefault(model);
+        GridUpdate update = await grain.Exchange(report, epoch, version).WaitAsync(CallTimeout, time, cancellation);
+        view.Get(model).Apply(update, newEpoch: update.Epoch != epoch);
+        _read[model] = (update.Epoch, update.Version);
+        return update;
+    }
+}

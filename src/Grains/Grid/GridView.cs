@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+
+namespace ServingGrid.Grains.Grid;
+
+/// <summary>
+/// What this silo knows of the whole grid, one <see cref="ModelView"/> for each model. Directors and routers read it without
+/// any call; <see cref="GridReporter"/> keeps it fresh. Thread-safe.
+/// </summary>
+public sealed class GridView(TimeProvider time)
+{
+    private readonly ConcurrentDictionary<string, ModelView> _models = new(StringComparer.Ordinal);
+
+    /// <summary>The models known.</summary>
+    public ICollection<string> Models => _models.Keys;
+
+    /// <summary>The view of a model, or null when nothing is known of it.</summary>
+    public ModelView? Find(string model) => _models.GetValueOrDefault(model);
+
+    /// <summary>The view of a model that the grid has.</summary>
+    public ModelView Get(string model) => _models.GetOrAdd(model, name => new ModelView(name, time));
+
+    /// <summary>A device by its id, whatever it serves.</summary>
+    public DeviceView? FindDevice(string deviceId) =>
+        _models.Values.SelectMany(model => model.Devices).FirstOrDefault(device => device.Identity.Id == deviceId);
+
+    /// <summary>Forgets the models that are not in <paramref name="models"/>.</summary>
+    internal void Keep(IReadOnlySet<string> models)
+    {
+        foreach (string model in _models.Keys.Where(model => !models.Contains(model)))
+        {
+            _models.TryRemove(model, out _);
+        }
+    }
+}

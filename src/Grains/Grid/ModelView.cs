@@ -1,0 +1,179 @@
+namespace ServingGrid.Grains.Grid;
+
+/// <summary>
+/// The devices of one model and the blocks that they hold, as far as this silo knows. One writer (<see cref="GridReporter"/>), any number of
+/// readers; a reader never waits for more than the application of a few hundred changes.
+/// </summary>
+public sealed class ModelView(string model, TimeProvider time)
+{
+    /// <summary>A view that has not been refreshed for so long is not trusted.</summary>
+    public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
+
+    /// <summary>A device that has not reported for so long gets no request while another can take it.</summary>
+    public static readonly TimeSpan MaxReportAge = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long after its sending a request may be missing from its device's report: placement, activation, submission.</summary>
+    private static readonly TimeSpan SendingTime = TimeSpan.FromMilliseconds(100);
+
+    private const int HashesPerLock = 512;
+
+    private readonly Lock _lock = new();
+    private readonly GridBlockIndex _blocks = new();
+    private readonly Dictionary<string, int> _slots = new(StringComparer.Ordinal);
+    private readonly Stack<int> _freeSlots = [];
+    private readonly Dictionary<string, List<(long At, int Tokens)>> _sent = new(StringComparer.Ordinal);
+    private volatile DeviceView[] _devices = [];
+    private long _refreshedAt = long.MinValue;
+    private int _slotCount;
+
+    public string Model { get; } = model;
+
+    /// <summary>Snapshot of the devices.</summary>
+    public IReadOnlyList<DeviceView> Devices => _devices;
+
+    /// <summary>Distinct blocks indexed.</summary>
+    public int BlockCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _blocks.Count;
+            }
+        }
+    }
+
+    /// <summary>Time since the last refresh; <see cref="TimeSpan.MaxValue"/> before the first.</summary>
+    public TimeSpan Age => Volatile.Read(ref _refreshedAt) is var at && at == long.MinValue ? TimeSpan.MaxValue : time.GetElapsedTime(at);
+
+    /// <summary>True while decisions may be based on it.</summary>
+    public bool IsFresh => Age <= MaxAge;
+
+    /// <summary>True for a device that reports.</summary>
+    public bool IsAlive(DeviceView device) => time.GetElapsedTime(device.ReportedAt) <= MaxReportAge;
+
+    /// <summary>The devices with the number of leading blocks of <paramref name="chain"/> that each holds.</summary>
+    public (IReadOnlyList<DeviceView> Devices, int[] MatchedBySlot) Match(ReadOnlySpan<ulong> chain)
+    {
+        lock (_lock)
+        {
+            int[] matched = new int[_slotCount];
+            _blocks.Match(chain, matched);
+            return (_devices, matched);
+        }
+    }
+
+    /// <summary>Counts a request that this silo places on a device, until the device's own report counts it.</summary>
+    public void NoteSent(string deviceId, int tokens)
+    {
+        lock (_lock)
+        {
+            if (!_slots.ContainsKey(deviceId))
+            {
+                return;
+            }
+
+            if (!_sent.TryGetValue(deviceId, out List<(long At, int Tokens)>? sent))
+            {
+                _sent.Add(deviceId, sent = []);
+            }
+
+            sent.Add((time.GetTimestamp(), tokens));
+            _devices = [.. _devices.Select(device => device.Identity.Id == deviceId
+                ? device with { SentRequests = device.SentRequests + 1, SentTokens = device.SentTokens + tokens }
+                : device)];
+        }
+    }
+
+    /// <summary>Takes an answer of <see cref="IGridStateGrain.Exchange"/>.</summary>
+    internal void Apply(GridUpdate update, bool newEpoch)
+    {
+        lock (_lock)
+        {
+            if (newEpoch)
+            {
+                foreach (int slot in _slots.Values)
+                {
+                    _blocks.Clear(slot);
+                }
+            }
+
+            TakeDevices(update.Devices);
+        }
+
+        foreach (BlockBatch batch in update.Blocks)
+        {
+            TakeBlocks(batch);
+        }
+
+        Volatile.Write(ref _refreshedAt, time.GetTimestamp());
+    }
+
+    private void TakeDevices(DeviceEntry[] entries)
+    {
+        HashSet<string> present = [.. entries.Select(entry => entry.Device.Id)];
+        foreach ((string id, int slot) in _slots.Where(slot => !present.Contains(slot.Key)).ToList())
+        {
+            _blocks.Clear(slot);
+            _slots.Remove(id);
+            _sent.Remove(id);
+            _freeSlots.Push(slot);
+        }
+
+        long now = time.GetTimestamp();
+        _devices = [.. entries.Select(entry => View(entry, now))];
+    }
+
+    private DeviceView View(DeviceEntry entry, long now)
+    {
+        string id = entry.Device.Id;
+        if (!_slots.TryGetValue(id, out int slot))
+        {
+            slot = _freeSlots.TryPop(out int free) ? free : _slotCount++;
+            _slots.Add(id, slot);
+        }
+
+        long reportedAt = now - (long)(entry.Age.TotalSeconds * time.TimestampFrequency);
+        int requests = 0;
+        long tokens = 0;
+        if (_sent.TryGetValue(id, out List<(long At, int Tokens)>? sent))
+        {
+            sent.RemoveAll(request => time.GetElapsedTime(request.At, reportedAt) > SendingTime);
+            requests = sent.Count;
+            tokens = sent.Sum(request => (long)request.Tokens);
+        }
+
+        return new DeviceView(slot, entry.Device, entry.Load, reportedAt, requests, tokens);
+    }
+
+    private void TakeBlocks(BlockBatch batch)
+    {
+        for (int first = 0; first == 0 || first < batch.Stored.Length + batch.Removed.Length; first += HashesPerLock)
+        {
+            lock (_lock)
+            {
+                if (!_slots.TryGetValue(batch.DeviceId, out int slot))
+                {
+                    return;
+                }
+
+                if (first == 0 && batch.Reset)
+                {
+                    _blocks.Clear(slot);
+                }
+
+                for (int i = first; i < first + HashesPerLock && i < batch.Stored.Length + batch.Removed.Length; i++)
+                {
+                    if (i < batch.Stored.Length)
+                    {
+                        _blocks.Add(slot, batch.Stored[i]);
+                    }
+                    else
+                    {
+                        _blocks.Remove(slot, batch.Removed[i - batch.Stored.Length]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using ServingGrid.Client;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Grains.Models;
+
+/// <summary>Hands out the model file's header from a silo that has the file.</summary>
+[ModelPlacement]
+internal sealed class ModelGrain(LocalDevice device, GridView view) : Grain, IModelGrain
+{
+    public Task<ModelCard> GetCard() => Task.FromResult(Worker().Card);
+
+    public Task<ModelHeaderPiece> GetHeaderPiece(long offset)
+    {
+        Worker worker = Worker();
+        if (offset < 0 || offset >= worker.Header.Length)
+        {
+            throw new GridException(GridError.InvalidRequest, $"The header of {worker.Card.Name} has {worker.Header.Length} bytes; there is none at {offset}.");
+        }
+
+        int length = Math.Min(ModelHeader.PieceBytes, worker.Header.Length - (int)offset);
+        return Task.FromResult(new ModelHeaderPiece
+        {
+            Fingerprint = worker.Card.Fingerprint,
+            TotalBytes = worker.Header.Length,
+            Bytes = worker.Header.Slice((int)offset, length).ToArray(),
+        });
+    }
+
+    private Worker Worker()
+    {
+        string model = this.GetPrimaryKeyString();
+        if (device.Identity.Model.Name == model)
+        {
+            return device.Worker;
+        }
+
+        // Placed here for want of a better silo: the next call is to look again.
+        DeactivateOnIdle();
+        throw view.Find(model) is null
+            ? new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.")
+            : new GridException(GridError.Unavailable, $"No silo that serves model {model} can be reached.");
+    }
+}

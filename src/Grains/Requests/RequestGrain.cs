@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+using ServingGrid.Client;
+using ServingGrid.Engine;
+using ServingGrid.Grains.Diagnostics;
+using ServingGrid.Grains.Disaggregation;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Grains.Requests;
+
+/// <summary>
+/// One attempt at one request, on the silo whose engine decodes it:
+/// <code>
+///   1 check      the model is served here, the device takes requests
+///   2 start      the engine accepts the sequence or refuses it at once; its prompt is computed here or elsewhere
+///   3 stream     tokens as they appear, a heartbeat when none does
+///   4 release    whatever happens, the engine drops the sequence within one step
+/// </code>
+/// </summary>
+[KvAwarePlacement]
+internal sealed class RequestGrain(LocalDevice device, Handover handover, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
+{
+    /// <summary>Longest silence of a stream, with room for delays below the 500 ms that clients are promised.</summary>
+    public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(400);
+
+    /// <summary>A client that has not asked for the next item for so long is gone: clients read ahead of their consumers.</summary>
+    public static readonly TimeSpan OrphanTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly GenerateUpdate Beat = new();
+
+    public async IAsyncEnumerable<GenerateUpdate> Generate(GenerateAttempt attempt, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        string requestId = attempt.Request.RequestId;
+        using IDisposable? scope = log.BeginScope(new Dictionary<string, object> { ["RequestId"] = requestId, ["Attempt"] = attempt.Number });
+        GridMetrics.ActiveRequests.Add(1);
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using OrphanWatch watch = new(time, OrphanTimeout, () =>
+        {
+            GridMetrics.OrphanedRequests.Add(1);
+            log.Orphaned(requestId, OrphanTimeout.TotalSeconds);
+            ended.Cancel();
+        });
+        Task<(SequenceHandle Sequence, Task Prefill)>? start = null;
+        try
+        {
+            // :: 1
+            CheckDevice(attempt.Request.Model);
+
+            // :: 2
+            start = handover.Start(attempt, ended.Token);
+            GenerateUpdate item = new() { Device = device.Identity.Id };
+            while (!await IsDone(start, Heartbeat, ended.Token))
+            {
+                watch.Enter();
+                yield return item;
+                watch.Leave();
+                item = Beat;
+            }
+
+            // :: 3
+            SequenceReader reader = new((await start).Sequence.Updates, metrics, time);
+            watch.Enter();
+            yield return item;
+            do
+            {
+                watch.Leave();
+                item = await reader.Next(Heartbeat, ended.Token) ?? Beat;
+                watch.Enter();
+                yield return item;
+            }
+            while (item.Finish is null);
+        }
+        finally
+        {
+            // :: 4
+            await ended.CancelAsync();
+            if (start is not null)
+            {
+                await Release(start);
+            }
+
+            GridMetrics.ActiveRequests.Add(-1);
+            DeactivateOnIdle();
+        }
+    }
+
+    private void CheckDevice(string model)
+    {
+        if (device.Identity.Model.Name != model)
+        {
+            throw new GridException(GridError.Unavailable, $"Model {model} is not on {device.Identity.Id}.");
+        }
+
+        if (!device.Role.Decodes() || device.Load().State != DeviceState.Serving)
+        {
+            throw new GridException(GridError.Unavailable, $"{device.Identity.Id} takes no requests now.");
+        }
+    }
+
+    /// <summary>True when the task has ended, in whatever way; false when it takes longer than <paramref name="patience"/>.</summary>
+    private async Task<bool> IsDone(Task task, TimeSpan patience, CancellationToken cancellation)
+    {
+        if (!task.IsCompleted)
+        {
+            await Task.WhenAny(task, Task.Delay(patience, time, cancellation));
+            cancellation.ThrowIfCancellationRequested();
+        }
+
+        return task.IsCompleted;
+    }
+
+    private static async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start)
+    {
+        // What it threw has been reported by the stream; a wait for blocks has been cancelled.
+        await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (start.IsCompletedSuccessfully)
+        {
+            (SequenceHandle sequence, Task prefill) = start.Result;
+            sequence.Cancel();
+            await prefill;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using ServingGrid.Grains.Diagnostics;
+using ServingGrid.Grains.Grid;
+
+namespace ServingGrid.Grains.Routing;
+
+/// <summary>What is to be placed.</summary>
+/// <param name="Model">Its model.</param>
+/// <param name="Tokens">Prompt tokens.</param>
+/// <param name="BlockHashes">Low 8 bytes of the hashes of its full blocks.</param>
+/// <param name="Avoid">Devices to take only if there is no other.</param>
+public sealed record RoutingQuery(string Model, int Tokens, ulong[] BlockHashes, IReadOnlyCollection<string> Avoid);
+
+/// <summary>
+/// The one component that chooses devices: decode devices for requests and prefill devices for prompts. Reads the
+/// <see cref="GridView"/>, makes no call, does not throw. Thread-safe.
+/// </summary>
+public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvider time, ILogger<DeviceRouter> log)
+{
+    private static readonly PowerOfTwoPolicy Fallback = new();
+
+    private readonly Random _random = Random.Shared;
+
+    /// <summary>A device that can decode the request, or null when this silo knows of none.</summary>
+    public DeviceView? ChooseDecode(RoutingQuery query, Func<DeviceView, bool> isReachable) =>
+        Choose(query, "decode", device => device.Load.Role.Decodes() && isReachable(device));
+
+    /// <summary>A device that can prefill for others, or null.</summary>
+    public DeviceView? ChoosePrefill(RoutingQuery query, Func<DeviceView, bool> isReachable) =>
+        Choose(query, "prefill", device => device.Load.Role.Prefills() && isReachable(device));
+
+    private DeviceView? Choose(RoutingQuery query, string stage, Func<DeviceView, bool> canTake)
+    {
+        long start = time.GetTimestamp();
+        if (view.Find(query.Model) is not { } model)
+        {
+            return null;
+        }
+
+        (IReadOnlyList<DeviceView> all, int[] matched) = model.Match(query.BlockHashes);
+        List<DeviceView> devices = [.. all.Where(device => device.Load.State == DeviceState.Serving && canTake(device))];
+        Prefer(devices, device => !query.Avoid.Contains(device.Identity.Id));
+        Prefer(devices, model.IsAlive);
+        if (devices.Count == 0)
+        {
+            return null;
+        }
+
+        bool trusted = model.IsFresh;
+        if (!trusted)
+        {
+            GridMetrics.RouterFallbacks.Add(1, new("model_name", query.Model), new("stage", stage));
+            log.ViewTooOld(query.Model, model.Age.TotalSeconds);
+        }
+
+        int blockSize = devices[0].Identity.Model.BlockSize;
+        Candidate[] candidates = [.. devices.Select(device => new Candidate(
+            device.Identity.Id,
+            Math.Min(matched[device.Slot] * blockSize, query.Tokens),
+            device.PendingTokens,
+            device.Requests,
+            device.HeldBlocks,
+            device.Load.TotalBlocks))];
+        int choice = (trusted ? policy : Fallback).Choose(candidates, new RoutingRequest(query.Tokens, blockSize), _random);
+        model.NoteSent(devices[choice].Identity.Id, query.Tokens - candidates[choice].CachedTokens);
+        GridMetrics.RouterDecisionSeconds.Record(time.GetElapsedTime(start).TotalSeconds, new("model_name", query.Model), new("stage", stage));
+        return devices[choice];
+    }
+
+    /// <summary>Keeps the devices that satisfy a wish, unless none does.</summary>
+    private static void Prefer(List<DeviceView> devices, Predicate<DeviceView> wish)
+    {
+        if (devices.Exists(wish))
+        {
+            devices.RemoveAll(device => !wish(device));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using ServingGrid.Engine;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Transfer;
+
+namespace ServingGrid.Grains.Workers;
+
+/// <summary>This silo's device, as it presents itself to the grid. Thread-safe.</summary>
+public sealed class LocalDevice
+{
+    private volatile bool _draining;
+
+    public LocalDevice(Worker worker, ILocalSiloDetails silo, KvReceiver? receiver = null)
+    {
+        Worker = worker;
+        Role = worker.Options.Role;
+        Kernels.DeviceInfo device = worker.Engine.Device.Info;
+        Identity = new DeviceIdentity
+        {
+            Id = WorkerMetadata.DeviceId(silo.Name, worker.Options.Device),
+            Silo = silo.SiloAddress,
+            Hardware = $"{device.Name} ({device.Kernels})",
+            Model = worker.Card,
+            KvType = worker.Engine.Options.KvType,
+            TransferEndpoint = receiver?.LocalEndpoint.ToString(),
+        };
+    }
+
+    public Worker Worker { get; }
+
+    public DeviceIdentity Identity { get; }
+
+    public DeviceRole Role { get; }
+
+    /// <summary>Takes no new requests from now on.</summary>
+    public void StartDraining() => _draining = true;
+
+    /// <summary>How busy it is now.</summary>
+    public DeviceLoad Load()
+    {
+        EngineStatus status = Worker.Engine.Status;
+        return new DeviceLoad
+        {
+            Role = Role,
+            State = status.Health switch
+            {
+                EngineHealth.Serving => _draining ? DeviceState.Draining : DeviceState.Serving,
+                EngineHealth.Draining => DeviceState.Draining,
+                _ => DeviceState.Failed,
+            },
+            Running = status.Running + status.Reserved + status.Pinned,
+            Waiting = status.Waiting,
+            PendingPromptTokens = status.PendingPromptTokens,
+            TotalBlocks = status.TotalBlocks,
+            FreeBlocks = status.FreeBlocks,
+            PrefillTokensPerSecond = status.PrefillTokensPerSecond,
+            DecodeStepSeconds = status.DecodeStepSeconds,
+        };
+    }
+}
+
+/// <summary>What a silo's Orleans metadata says of its worker.</summary>
+internal static class WorkerMetadata
+{
+    /// <summary>Key of the device's id.</summary>
+    public const string Device = "servinggrid.device";
+
+    /// <summary>Key of the role that the silo started with.</summary>
+    public const string Role = "servinggrid.role";
+
+    public static string DeviceId(string siloName, string device) => $"{siloName}/{DeviceFactory.Resolve(device)}";
+}

@@ -1,0 +1,76 @@
+using ServingGrid.Client;
+using ServingGrid.Engine;
+using ServingGrid.Kernels;
+using ServingGrid.Model;
+using ServingGrid.Model.Gguf;
+using ServingGrid.Model.Tokenization;
+
+namespace ServingGrid.Grains.Workers;
+
+/// <summary>One model on one device: the file, the device and the engine, opened together and closed together. Thread-safe.</summary>
+public sealed class Worker : IAsyncDisposable
+{
+    private readonly Device _device;
+
+    private Worker(WorkerOptions options, Device device, InferenceEngine engine, ModelCard card, ReadOnlyMemory<byte> header)
+    {
+        _device = device;
+        Options = options;
+        Engine = engine;
+        Card = card;
+        Header = header;
+    }
+
+    public WorkerOptions Options { get; }
+
+    public InferenceEngine Engine { get; }
+
+    public ModelCard Card { get; }
+
+    /// <summary>Header of the model file, for clients.</summary>
+    public ReadOnlyMemory<byte> Header { get; }
+
+    /// <summary>Opens the model, creates the device, loads the weights and starts the engine. Takes seconds for a large model.</summary>
+    /// <exception cref="StartupException">An option, the model file or the device is not usable; one sentence says why.</exception>
+    public static Worker Open(WorkerOptions options, TimeProvider? time = null, ILoggerFactory? loggers = null)
+    {
+        options.Validate();
+        Device? device = null;
+        try
+        {
+            using ModelFile model = ModelFile.Open(options.ModelPath);
+            Tokenizer tokenizer = TokenizerFactory.Create(model.Metadata);
+            device = DeviceFactory.Create(options.Device, options.Threads);
+            EngineOptions engineOptions = KvMemory.Resolve(options, model.Config, device);
+            InferenceEngine engine = new(
+                model.Config, model.Weights, model.Fingerprint, tokenizer, device, engineOptions, time, loggers?.CreateLogger<InferenceEngine>());
+            ModelCard card = new()
+            {
+                Name = options.ModelName ?? Path.GetFileNameWithoutExtension(options.ModelPath),
+                Fingerprint = model.Fingerprint,
+                ContextLength = engine.ContextLength,
+                VocabularySize = model.Config.VocabularySize,
+                BlockSize = options.BlockSize,
+                Created = (time ?? TimeProvider.System).GetUtcNow(),
+            };
+            return new Worker(options, device, engine, card, model.HeaderBytes);
+        }
+        catch (Exception exception) when (exception is GgufException or ArgumentException or DeviceException or NotSupportedException)
+        {
+            device?.Dispose();
+            throw new StartupException(exception.Message, exception);
+        }
+        catch
+        {
+            device?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Stops the engine after the step in progress and frees the device.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.DisposeAsync();
+        _device.Dispose();
+    }
+}

@@ -1,0 +1,97 @@
+using ServingGrid.Engine;
+using ServingGrid.Grains.Disaggregation;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Routing;
+using ServingGrid.Grains.Transfer;
+using ServingGrid.Kernels;
+
+namespace ServingGrid.Grains.Workers;
+
+/// <summary>What a worker serves, and with what. See <see cref="Validate"/> for the ranges.</summary>
+public sealed record WorkerOptions
+{
+    /// <summary>GGUF file.</summary>
+    public required string ModelPath { get; init; }
+
+    /// <summary>Name under which clients ask for the model; null: the file's name without extension.</summary>
+    public string? ModelName { get; init; }
+
+    public DeviceRole Role { get; init; } = DeviceRole.Both;
+
+    /// <summary>"cpu", or another of <see cref="DeviceFactory.List"/>.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Threads of a CPU device; 0: one for each core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Bytes of the KV cache; null: enough for <see cref="DefaultKvSequences"/> full contexts, within half of the free memory.</summary>
+    public long? KvMemoryBytes { get; init; }
+
+    /// <summary>Slots of a KV block.</summary>
+    public int BlockSize { get; init; } = 32;
+
+    public KvType KvType { get; init; } = KvType.F16;
+
+    /// <summary>Longest sequence; null: the model's context.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Most tokens of a step.</summary>
+    public int MaxBatchTokens { get; init; } = 512;
+
+    /// <summary>Most sequences that are computed at a time.</summary>
+    public int MaxSequences { get; init; } = 64;
+
+    /// <summary>Most sequences that wait; beyond it requests are refused.</summary>
+    public int MaxWaiting { get; init; } = 256;
+
+    /// <summary>How requests and prompts are spread: one of <see cref="RoutingPolicies.Names"/>.</summary>
+    public string RoutingPolicy { get; init; } = "kv-aware";
+
+    /// <summary>When prompts are computed elsewhere.</summary>
+    public DisaggregationOptions Disaggregation { get; init; } = new();
+
+    /// <summary>How KV blocks travel.</summary>
+    public KvTransferOptions Transfer { get; init; } = new();
+
+    /// <summary>Full contexts that the KV cache holds by default.</summary>
+    public const int DefaultKvSequences = 32;
+
+    /// <summary>The first value that is out of range ends the start with one sentence.</summary>
+    /// <exception cref="StartupException">A value is out of range.</exception>
+    public void Validate()
+    {
+        Check(ModelPath.Length > 0, "No model file is given.");
+        Check(ModelName is null or { Length: > 0 and <= 256 }, "The model's name must have 1 … 256 characters.");
+        Check(Enum.IsDefined(Role), $"There is no role {Role}: prefill, decode and both are.");
+        Check(Threads is >= 0 and <= 1024, $"Threads must be 0 (all cores) … 1024, not {Threads}.");
+        Check(RoutingPolicies.Names.Contains(RoutingPolicy), $"There is no routing policy {RoutingPolicy}: {string.Join(", ", RoutingPolicies.Names)} are.");
+        try
+        {
+            ToEngineOptions().Validate();
+            Transfer.Validate();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new StartupException(exception.Message, exception);
+        }
+
+        static void Check(bool holds, string sentence)
+        {
+            if (!holds)
+            {
+                throw new StartupException(sentence);
+            }
+        }
+    }
+
+    internal EngineOptions ToEngineOptions() => new()
+    {
+        BlockSize = BlockSize,
+        KvType = KvType,
+        KvMemoryBytes = KvMemoryBytes,
+        ContextLength = ContextLength,
+        MaxBatchTokens = MaxBatchTokens,
+        MaxSequences = MaxSequences,
+        MaxWaiting = MaxWaiting,
+    };
+}

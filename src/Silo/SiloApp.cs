@@ -1,0 +1,52 @@
+using Microsoft.Extensions.Logging.Console;
+using ServingGrid.Client.Observability;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Hosting;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Silo;
+
+/// <summary>Puts a worker process together: the silo, and a small HTTP endpoint for its health and metrics.</summary>
+internal static class SiloApp
+{
+    /// <exception cref="StartupException">The model or the device cannot be used.</exception>
+    public static WebApplication Create(SiloOptions options)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.WebHost.UseUrls(options.Urls);
+        AddLogging(builder.Logging, options.Verbose);
+        builder.Services.AddSingleton<PrometheusExporter>();
+        SiloEndpoints free = SiloEndpoints.Free(options.Address);
+        SiloEndpoints endpoints = new(
+            options.Address,
+            options.Port == 0 ? free.SiloPort : options.Port,
+            options.GatewayPort == 0 ? free.GatewayPort : options.GatewayPort);
+        builder.AddServingGridWorker(options.Worker, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain });
+
+        WebApplication app = builder.Build();
+        app.MapGet("/health", (LocalDevice device) => device.Load().State == DeviceState.Serving ? Results.Text("ok") : Results.Text(device.Load().State.ToString(), statusCode: 503));
+        app.MapGet("/metrics", (PrometheusExporter metrics) => Results.Text(metrics.Render(), PrometheusExporter.ContentType));
+        return app;
+    }
+
+    /// <summary>One line for operators and scripts, once the silo takes requests.</summary>
+    public static void Announce(WebApplication app)
+    {
+        DeviceIdentity device = app.Services.GetRequiredService<LocalDevice>().Identity;
+        Console.WriteLine($"ready: {device.Id} serves {device.Model.Name} on {device.Hardware}, status on {string.Join(", ", app.Urls)}");
+    }
+
+    private static void AddLogging(ILoggingBuilder logging, bool verbose)
+    {
+        logging.ClearProviders();
+        logging.AddSimpleConsole(console => console.SingleLine = true);
+        logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Warning);
+        logging.AddFilter("ServingGrid", LogLevel.Information);
+
+        // The host reports a failed start a second time, with its stack: the program prints the sentence.
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);
+        logging.AddFilter("Orleans.Lifecycle", verbose ? LogLevel.Information : LogLevel.None);
+        logging.AddFilter("Orleans.Runtime.SiloControl", verbose ? LogLevel.Information : LogLevel.None);
+    }
+}

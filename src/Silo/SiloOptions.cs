@@ -1,0 +1,136 @@
+using System.Globalization;
+using System.Net;
+using ServingGrid.Client.Clustering;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Workers;
+using ServingGrid.Kernels;
+
+namespace ServingGrid.Silo;
+
+/// <summary>What a silo process is started with.</summary>
+internal sealed record SiloOptions
+{
+    /// <summary>What "--help" prints.</summary>
+    public const string Help = """
+        Usage: ServingGrid.Silo --model PATH --cluster STORE [options]
+
+          --model PATH            GGUF file
+          --model-name NAME       name for clients (default: the file's name)
+          --role ROLE             prefill, decode or both (default: both)
+          --device DEVICE         cpu (default)
+          --threads N             threads of a CPU device (default: all cores)
+          --cluster STORE         file:PATH, redis:HOST:PORT or azure-table:CONNECTION
+          --cluster-id ID         separates grids that share a store (default: servinggrid)
+          --address IP            address that other processes reach this one at (default: 127.0.0.1)
+          --port N                port for silos (default: a free one)
+          --gateway-port N        port for clients (default: a free one)
+          --urls URL              address of /health and /metrics (default: http://127.0.0.1:0)
+          --kv-memory-mib N       size of the KV cache
+          --kv-type TYPE          f16 (default) or f32
+          --context N             longest sequence in tokens
+          --batch-tokens N        most tokens of a step
+          --max-sequences N       most sequences computed at a time
+          --max-waiting N         most sequences that wait
+          --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two
+          --drain-seconds N       time for running requests to finish on SIGTERM (default: 20)
+          --verbose               log more
+        """;
+
+    public required WorkerOptions Worker { get; init; }
+
+    public required ClusterStore Cluster { get; init; }
+
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>0: any free one.</summary>
+    public int Port { get; init; }
+
+    public int GatewayPort { get; init; }
+
+    /// <summary>Where /health and /metrics are.</summary>
+    public string Urls { get; init; } = "http://127.0.0.1:0";
+
+    public TimeSpan Drain { get; init; }
+
+    public bool Verbose { get; init; }
+
+    /// <exception cref="StartupException">An argument makes no sense; one sentence says which.</exception>
+    public static SiloOptions Parse(string[] arguments)
+    {
+        Arguments read = new(arguments);
+        string cluster = read.Text("--cluster") ?? throw new StartupException("--cluster is missing: file:PATH, redis:HOST:PORT or azure-table:CONNECTION.");
+        ClusterStore store = ClusterStore.TryParse(cluster, out string error) ?? throw new StartupException(error);
+        SiloOptions options = new()
+        {
+            Worker = new WorkerOptions
+            {
+                ModelPath = read.Text("--model") ?? throw new StartupException("--model is missing: the path of a GGUF file."),
+                ModelName = read.Text("--model-name"),
+                Role = read.Choice<DeviceRole>("--role") ?? DeviceRole.Both,
+                Device = read.Text("--device") ?? "cpu",
+                Threads = read.Number("--threads", 0, 1024) ?? 0,
+                KvMemoryBytes = read.Number("--kv-memory-mib", 1, 1 << 24) is { } mib ? (long)mib << 20 : null,
+                KvType = read.Choice<KvType>("--kv-type") ?? KvType.F16,
+                ContextLength = read.Number("--context", 2, int.MaxValue),
+                MaxBatchTokens = read.Number("--batch-tokens", 1, 65536) ?? 512,
+                MaxSequences = read.Number("--max-sequences", 1, 4096) ?? 64,
+                MaxWaiting = read.Number("--max-waiting", 1, 1 << 20) ?? 256,
+                RoutingPolicy = read.Text("--routing") ?? "kv-aware",
+            },
+            Cluster = store with { ClusterId = read.Text("--cluster-id") ?? store.ClusterId },
+            Address = read.Text("--address") is not { } address ? IPAddress.Loopback
+                : IPAddress.TryParse(address, out IPAddress? ip) ? ip
+                : throw new StartupException($"--address must be an IP address, not '{address}'."),
+            Port = read.Number("--port", 0, 65535) ?? 0,
+            GatewayPort = read.Number("--gateway-port", 0, 65535) ?? 0,
+            Urls = read.Text("--urls") ?? "http://127.0.0.1:0",
+            Drain = TimeSpan.FromSeconds(read.Number("--drain-seconds", 0, 3600) ?? 20),
+            Verbose = read.Flag("--verbose"),
+        };
+        read.RefuseRest();
+        return options;
+    }
+
+    /// <summary>Arguments of the form "--name value", each taken once.</summary>
+    private sealed class Arguments(string[] arguments)
+    {
+        private readonly List<string> _rest = [.. arguments];
+
+        public string? Text(string name)
+        {
+            int at = _rest.IndexOf(name);
+            if (at < 0)
+            {
+                return null;
+            }
+
+            if (at + 1 == _rest.Count || _rest[at + 1].StartsWith("--", StringComparison.Ordinal))
+            {
+                throw new StartupException($"{name} needs a value.");
+            }
+
+            string value = _rest[at + 1];
+            _rest.RemoveRange(at, 2);
+            return value;
+        }
+
+        public int? Number(string name, int from, int to) => Text(name) is not { } text ? null
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= from && value <= to ? value
+            : throw new StartupException($"{name} must be a number in {from} … {to}, not '{text}'.");
+
+        public T? Choice<T>(string name)
+            where T : struct, Enum => Text(name) is not { } text ? null
+            : Enum.TryParse(text, ignoreCase: true, out T value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0]) ? value
+            : throw new StartupException($"{name} must be one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}, not '{text}'.");
+
+        public bool Flag(string name) => _rest.Remove(name);
+
+        public void RefuseRest()
+        {
+            if (_rest.Count > 0)
+            {
+                throw new StartupException($"'{_rest[0]}' is not an option, or is given twice; --help lists them.");
+            }
+        }
+    }
+}

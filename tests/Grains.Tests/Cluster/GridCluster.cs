@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.TestingHost;
+using ServingGrid.Client;
+using ServingGrid.Engine;
+using ServingGrid.Grains.Hosting;
+using ServingGrid.Grains.Workers;
+using ServingGrid.Testing;
+
+namespace ServingGrid.Grains.Tests.Cluster;
+
+/// <summary>Silos in this process, each with an engine of its own over the bundled model, and a client of the grid.</summary>
+internal sealed class GridCluster : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, Worker> _workers = new();
+    private readonly InProcessTestCluster _cluster;
+
+    private GridCluster(int silos, Func<int, WorkerOptions> options)
+    {
+        InProcessTestClusterBuilder builder = new((short)silos);
+        int index = -1;
+        builder.ConfigureSilo((silo, host) =>
+        {
+            WorkerOptions worker = options(Interlocked.Increment(ref index));
+            host.AddServingGridWorker(worker, _ => _workers.GetOrAdd(silo.SiloName, _ => Worker.Open(worker)), silo.SiloName);
+        });
+        _cluster = builder.Build();
+    }
+
+    public static string Model => "grid-tiny";
+
+    public IGridClient Client { get; private set; } = null!;
+
+    public IGrainFactory Grains => _cluster.Client;
+
+    public IReadOnlyList<InProcessSiloHandle> Silos => _cluster.Silos;
+
+    public IEnumerable<InferenceEngine> Engines => _workers.Values.Select(worker => worker.Engine);
+
+    public static WorkerOptions Options { get; } = new() { ModelPath = ModelFiles.Bundled, Threads = 1, KvMemoryBytes = 32 << 20, ContextLength = 2048 };
+
+    public static Task<GridCluster> Start(int silos, WorkerOptions? options = null) => Start(silos, _ => options ?? Options);
+
+    public static async Task<GridCluster> Start(int silos, Func<int, WorkerOptions> options)
+    {
+        GridCluster cluster = new(silos, options);
+        await cluster._cluster.DeployAsync();
+        cluster.Client = new GridClient(
+            cluster._cluster.Client, Microsoft.Extensions.Options.Options.Create(new GridClientOptions()), TimeProvider.System, NullLogger<GridClient>.Instance);
+        return cluster;
+    }
+
+    /// <summary>The engine of a silo.</summary>
+    public InferenceEngine EngineOf(InProcessSiloHandle silo) => _workers[silo.Name].Engine;
+
+    public T Service<T>(InProcessSiloHandle silo)
+        where T : notnull => silo.ServiceProvider.GetRequiredService<T>();
+
+    public async Task Kill(InProcessSiloHandle silo)
+    {
+        await _cluster.KillSiloAsync(silo);
+        await _workers[silo.Name].DisposeAsync();
+    }
+
+    public static GenerateRequest Request(int[] prompt, int maxTokens, bool ignoreEos = true) => new()
+    {
+        RequestId = Guid.NewGuid().ToString("N"),
+        Model = Model,
+        Prompt = prompt,
+        MaxTokens = maxTokens,
+        IgnoreEos = ignoreEos,
+        Sampling = new SamplingOptions { Temperature = 0 },
+    };
+
+    /// <summary>Deterministic tokens that are not special ones.</summary>
+    public static int[] Prompt(int length, int seed = 1)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, length).Select(_ => random.Next(300, 1500))];
+    }
+
+    public async Task<(int[] Tokens, TextUpdate End)> Run(GenerateRequest request, CancellationToken cancellation = default)
+    {
+        List<int> tokens = [];
+        TextUpdate? end = null;
+        await foreach (TextUpdate update in Client.GenerateAsync(request, cancellation))
+        {
+            tokens.AddRange(update.Tokens.Select(token => token.Token));
+            end = update;
+        }
+
+        return ([.. tokens], end!);
+    }
+
+    /// <summary>Every engine has given all of its blocks back.</summary>
+    public async Task AssertIdle(TimeSpan? within = null)
+    {
+        using CancellationTokenSource limit = new(within ?? TimeSpan.FromSeconds(5));
+        foreach (InferenceEngine engine in Engines.Where(engine => engine.Status.Health == EngineHealth.Serving))
+        {
+            while (engine.Status is not { Running: 0, Waiting: 0 } status || status.FreeBlocks != status.TotalBlocks)
+            {
+                Assert.False(limit.IsCancellationRequested, $"{engine.Status}");
+                await Task.Delay(5);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _cluster.DisposeAsync();
+        foreach (Worker worker in _workers.Values)
+        {
+            await worker.DisposeAsync();
+        }
+    }
+}

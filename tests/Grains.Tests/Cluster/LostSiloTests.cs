@@ -1,0 +1,49 @@
+using Orleans.TestingHost;
+using ServingGrid.Client;
+
+namespace ServingGrid.Grains.Tests.Cluster;
+
+public sealed class LostSiloTests
+{
+    [Fact]
+    public async Task Generate_SiloKilledUnderStreams_EveryStreamGoesOnWithTheSameTokens()
+    {
+        const int Streams = 6;
+        await using GridCluster cluster = await GridCluster.Start(2);
+        GenerateRequest[] requests = [.. Enumerable.Range(0, Streams).Select(i => GridCluster.Request(GridCluster.Prompt(40, 100 + i), 600) with
+        {
+            Sampling = new SamplingOptions { Temperature = 0.8f, Seed = i },
+        })];
+        int[][] undisturbed = await Task.WhenAll(requests.Select(async request => (await cluster.Run(request)).Tokens));
+        int[] counts = new int[Streams];
+        Task<int[]>[] disturbed = [.. requests.Select((request, i) => Count(cluster, request, counts, i))];
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(30));
+        while (counts.Any(count => count < 5))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+
+        InProcessSiloHandle victim = cluster.Silos.First(silo => cluster.EngineOf(silo).Status.Running > 0);
+        await cluster.Kill(victim);
+        int[][] tokens = await Task.WhenAll(disturbed).WaitAsync(TimeSpan.FromSeconds(60));
+
+        for (int i = 0; i < Streams; i++)
+        {
+            Assert.Equal(undisturbed[i], tokens[i]);
+        }
+
+        await cluster.AssertIdle();
+    }
+
+    private static async Task<int[]> Count(GridCluster cluster, GenerateRequest request, int[] counts, int index)
+    {
+        List<int> tokens = [];
+        await foreach (TextUpdate update in cluster.Client.GenerateAsync(request))
+        {
+            tokens.AddRange(update.Tokens.Select(token => token.Token));
+            counts[index] = tokens.Count;
+        }
+
+        return [.. tokens];
+    }
+}
