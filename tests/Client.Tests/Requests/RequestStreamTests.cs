@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging.Abstractions;
+using ServingGrid.Client.Requests;
+
+namespace ServingGrid.Client.Tests.Requests;
+
+public sealed class RequestStreamTests
+{
+    private static readonly GenerateUsage Usage = new() { PromptTokens = 99, CachedTokens = 2, CompletionTokens = 99 };
+
+    private readonly List<GenerateAttempt> _attempts = [];
+
+    [Theory]
+    [InlineData(typeof(TimeoutException))]
+    [InlineData(typeof(OperationCanceledException))]
+    [InlineData(typeof(Orleans.Runtime.SiloUnavailableException))]
+    public async Task Read_SiloLost_NextAttemptCarriesTheTokensAndAvoidsTheDevice(Type failure)
+    {
+        List<GenerateUpdate> items = await Read(attempt => attempt.Number switch
+        {
+            0 => [On("a"), Tokens(1, 2), new GenerateUpdate(), (Exception)Activator.CreateInstance(failure)!],
+            _ => [On("b"), Tokens(3), Finish(FinishReason.Stop)],
+        });
+
+        Assert.Equal([1, 2, 3], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+        Assert.Equal([1, 2], _attempts[1].Generated);
+        Assert.Equal(["a"], _attempts[1].Avoid);
+        Assert.Equal(FinishReason.Stop, items[^1].Finish);
+        Assert.Equal(new GenerateUsage { PromptTokens = 3, CachedTokens = 2, CompletionTokens = 3 }, items[^1].Usage);
+    }
+
+    [Fact]
+    public async Task Read_StreamEndsWithoutFinish_GoesOnElsewhere()
+    {
+        List<GenerateUpdate> items = await Read(attempt => attempt.Number == 0 ? [Tokens(1)] : [Tokens(2), Finish(FinishReason.Length)]);
+
+        Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    [Fact]
+    public async Task Read_SiloIsSilent_GivenUpAfterTheStallTimeout()
+    {
+        List<GenerateUpdate> items = await Read(
+            attempt => attempt.Number == 0 ? [Tokens(1), Timeout.InfiniteTimeSpan] : [Tokens(2), Finish(FinishReason.Stop)],
+            new GridClientOptions { StallTimeout = TimeSpan.FromSeconds(1) });
+
+        Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    [Fact]
+    public async Task Read_LostAfterTheLastToken_EndsWithoutAnotherAttempt()
+    {
+        List<GenerateUpdate> items = await Read(_ => [Tokens(1, 2, 3, 4, 5), new TimeoutException()]);
+
+        Assert.Single(_attempts);
+        Assert.Equal(FinishReason.Length, items[^1].Finish);
+        Assert.Equal(5, items[^1].Usage!.CompletionTokens);
+    }
+
+    [Fact]
+    public async Task Read_OverloadedAtOnce_Throws()
+    {
+        GridException failure = await Assert.ThrowsAsync<GridException>(() => Read(_ => [new GridException(GridError.Overloaded, "full")]));
+
+        Assert.Equal(GridError.Overloaded, failure.Error);
+        Assert.Single(_attempts);
+    }
+
+    [Fact]
+    public async Task Read_OverloadedWhileResuming_TriesAgain()
+    {
+        List<GenerateUpdate> items = await Read(attempt => attempt.Number switch
+        {
+            0 => [Tokens(1), new TimeoutException()],
+            1 => [new GridException(GridError.Overloaded, "full")],
+            _ => [Tokens(2), Finish(FinishReason.Stop)],
+        });
+
+        Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    [Fact]
+    public async Task Read_NoSiloAnswers_UnavailableAfterTheLastAttempt()
+    {
+        GridException failure = await Assert.ThrowsAsync<GridException>(
+            () => Read(_ => [new GridException(GridError.Unavailable, "nobody")], new GridClientOptions { MaxAttempts = 3 }));
+
+        Assert.Equal(GridError.Unavailable, failure.Error);
+        Assert.Equal([0, 1, 2], _attempts.Select(attempt => attempt.Number));
+    }
+
+    [Fact]
+    public async Task Read_DefectInTheGrid_InternalAtOnce()
+    {
+        GridException failure = await Assert.ThrowsAsync<GridException>(() => Read(_ => [Tokens(1), new InvalidDataException("broken")]));
+
+        Assert.Equal(GridError.Internal, failure.Error);
+        Assert.Single(_attempts);
+    }
+
+    [Fact]
+    public async Task Read_ConsumerLeaves_TheAttemptIsCancelled()
+    {
+        TaskCompletionSource cancelled = new();
+        RequestStream stream = New((_, cancellation) => Endless(cancelled, cancellation));
+        await foreach (GenerateUpdate _ in stream.Read(Request, CancellationToken.None))
+        {
+            break;
+        }
+
+        await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(5));
+    }
+
+    private static GenerateRequest Request => new()
+    {
+        RequestId = "r",
+        Model = "m",
+        Prompt = [1, 2, 3],
+        MaxTokens = 5,
+        Sampling = new SamplingOptions { Seed = 1 },
+    };
+
+    private static GenerateUpdate On(string device) => new() { Device = device };
+
+    private static GenerateUpdate Tokens(params int[] tokens) => new() { Tokens = [.. tokens.Select(token => new GeneratedToken(token))] };
+
+    private static GenerateUpdate Finish(FinishReason reason) => new() { Finish = reason, Usage = Usage };
+
+    private static RequestStream New(StartAttempt start, GridClientOptions? options = null) =>
+        new(start, options ?? new GridClientOptions(), TimeProvider.System, NullLogger.Instance);
+
+    private static async IAsyncEnumerable<GenerateUpdate> Endless(TaskCompletionSource left, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        try
+        {
+            yield return Tokens(1);
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+        }
+        finally
+        {
+            left.SetResult();
+        }
+    }
+
+    /// <summary>A script for each attempt: items, exceptions to throw, times to wait.</summary>
+    private async Task<List<GenerateUpdate>> Read(Func<GenerateAttempt, object[]> script, GridClientOptions? options = null)
+    {
+        RequestStream stream = New(
+            (attempt, cancellation) =>
+            {
+                _attempts.Add(attempt);
+                return Play(script(attempt), cancellation);
+            },
+            options);
+        return await stream.Read(Request, CancellationToken.None).ToListAsync();
+    }
+
+    private static async IAsyncEnumerable<GenerateUpdate> Play(object[] script, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        foreach (object step in script)
+        {
+            switch (step)
+            {
+                case GenerateUpdate update:
+                    yield return update;
+                    break;
+                case TimeSpan wait:
+                    await Task.Delay(wait, cancellation);
+                    break;
+                default:
+                    throw (Exception)step;
+            }
+
+            await Task.Yield();
+        }
+    }
+}
