@@ -1,5 +1,6 @@
 using ServingGrid.Benchmarks;
 using ServingGrid.Benchmarks.Http;
+using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Models;
 using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Benchmarks.Transfer;
@@ -10,6 +11,7 @@ Benchmark[] benchmarks =
     new("http", "load on an OpenAI-compatible server, or on two in turn: TTFT, ITL, tokens/s", HttpBenchmark.RunAsync),
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
+    new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
 ];
 
 if (args.Length == 0 || args[0] is "list" or "--help" or "-h")

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using ServingGrid.Kernels.Cpu.Jit;
 using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Model.Gguf;
 
@@ -10,10 +11,22 @@ internal sealed class KernelTable
     private readonly Dictionary<GgmlType, ProductKernel> _kernels = [];
 
     /// <param name="isa">Instruction set of the kernels in C#.</param>
-    public KernelTable(CpuIsa isa)
+    /// <param name="generate">Whether code may be generated where the processor has instructions that C# lacks.</param>
+    public KernelTable(CpuIsa isa, bool generate)
     {
+        bool floats = generate && isa == CpuIsa.Avx512 && CpuFeatures.CanGenerate;
+        bool quantized = floats && CpuFeatures.Avx512Vnni;
         foreach (GgmlType type in Enum.GetValues<GgmlType>())
         {
+            PanelLayout? layout = PanelLayout.Of(type);
+            if (layout is null ? floats : quantized)
+            {
+                _kernels[type] = layout is null
+                    ? new GeneratedKernel(false, (code, rows) => FloatEmitter.Emit(type, code, rows))
+                    : new GeneratedKernel(true, (code, rows) => QuantizedEmitter.Emit(layout, code, rows));
+                continue;
+            }
+
             _kernels[type] = isa switch
             {
                 CpuIsa.Avx512 => Create<Lanes512, Vector512<float>>(type),
@@ -22,7 +35,7 @@ internal sealed class KernelTable
             };
         }
 
-        Name = isa.ToString().ToLowerInvariant();
+        Name = isa.ToString().ToLowerInvariant() + (quantized ? "-vnni" : "");
     }
 
     /// <summary>For logs: "avx512", "avx512-vnni".</summary>

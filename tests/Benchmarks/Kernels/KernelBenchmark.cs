@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Globalization;
+using ServingGrid.Kernels.Cpu;
+using ServingGrid.Model.Gguf;
+using ServingGrid.Testing;
+
+namespace ServingGrid.Benchmarks.Kernels;
+
+/// <summary>
+/// Whole steps of a model with random weights on the CPU device (no engine around them), by operation, and the fraction of the
+/// processor's peaks that they reach. Options: --threads N, --types Q8_0,Q4_0, --shape 135M or 1.1B, --isa avx512 …, --no-jit.
+/// </summary>
+internal static class KernelBenchmark
+{
+    public static Task<int> RunAsync(string[] arguments)
+    {
+        string? Option(string name) => Array.IndexOf(arguments, name) is var i and >= 0 && i + 1 < arguments.Length ? arguments[i + 1] : null;
+        int threads = int.Parse(Option("--threads") ?? Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        RandomModelShape shape = Option("--shape") == "1.1B" ? RandomModelShape.TinyLlama : RandomModelShape.SmolLM2;
+        var options = new CpuDeviceOptions
+        {
+            Threads = threads,
+            Isa = Enum.Parse<CpuIsa>(Option("--isa") ?? "Auto", true),
+            GeneratedCode = !arguments.Contains("--no-jit"),
+        };
+        ProcessorPeaks peaks = ProcessorPeaks.Measure(threads);
+        Console.WriteLine($"peaks: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, read {peaks.Read:F1} GB/s");
+        foreach (string name in (Option("--types") ?? "Q8_0,Q4_0,Q4_1,Q4_K,Q6_K,F16").Split(','))
+        {
+            GgmlType type = Enum.Parse<GgmlType>(name);
+            using CpuDevice device = CpuDevice.Create(options);
+            long start = Stopwatch.GetTimestamp();
+            using var model = new SyntheticModel(device, shape, type, 512, 2560);
+            Console.WriteLine($"{name}, {device.Info.Kernels}; made in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+            Measure(model, "prefill 512", 512, 1, () => model.Step(1, 512, 0));
+            Measure(model, "prefill 2048", 2048, 1, () =>
+            {
+                for (int context = 0; context < 2048; context += 512)
+                {
+                    model.Step(1, 512, context);
+                }
+            });
+            foreach ((int sequences, int context) in ((int, int)[])[(1, 128), (1, 2048), (2, 128), (4, 128), (8, 128), (16, 128), (32, 128)])
+            {
+                Measure(model, $"decode {sequences} × at {context}", sequences, 24, () => model.Step(sequences, 1, context));
+            }
+
+            (double weights, double bytes) = Sizes(shape, type);
+            Console.WriteLine($"  (a token: {weights * 2 / 1e9:F3} GOP and {bytes / 1e6:F0} MB of weights)");
+        }
+
+        return Task.FromResult(0);
+    }
+
+    private static (double Weights, double Bytes) Sizes(RandomModelShape shape, GgmlType type)
+    {
+        int heads = shape.Heads * shape.HeadSize;
+        int kv = shape.KvHeads * shape.HeadSize;
+        double weights = (double)shape.Layers * shape.Width * (2 * heads + 2 * kv + 3 * shape.FeedForward) + (double)shape.VocabularySize * shape.Width;
+        return (weights, weights / type.BlockElements() * type.BlockBytes());
+    }
+
+    private static void Measure(SyntheticModel model, string name, int tokens, int repeats, Action work)
+    {
+        work();
+        var times = new List<double>();
+        Dictionary<string, double> best = [];
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            model.Seconds.Clear();
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < repeats; i++)
+            {
+                work();
+            }
+
+            times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / repeats);
+            if (times[^1] == times.Min())
+            {
+                best = new(model.Seconds);
+            }
+        }
+
+        string parts = string.Join(", ", best.Where(p => p.Value > 0.01 * best.Values.Sum()).Select(p => $"{p.Key} {p.Value / repeats * 1e3:F2}"));
+        Console.WriteLine($"  {name,-18} {tokens / times.Min(),8:F0} tok/s   ms: {parts}");
+    }
+}
