@@ -54,6 +54,12 @@ internal static class GatewayApp
         logging.AddSimpleConsole(console => console.SingleLine = true);
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Warning);
+        // The one asks for a garbage collector that takes memory for each core, which a silo beside a model must not; the other takes the
+        // time since the machine started for a stall.
+        LogLevel orleans = verbose ? LogLevel.Information : LogLevel.Error;
+        logging.AddFilter("Orleans.Runtime.Silo", orleans);
+        logging.AddFilter("Orleans.Runtime.Watchdog", orleans);
+
         // The host reports a failed start a second time, with its stack: the program prints the sentence.
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);
     }

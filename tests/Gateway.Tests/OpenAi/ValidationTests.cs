@@ -9,6 +9,7 @@ public sealed class ValidationTests
     [Theory]
     [InlineData("""{"prompt":"a"}""", "model")]
     [InlineData("""{"model":5,"prompt":"a"}""", "model")]
+    [InlineData("""{"model":"","prompt":"a"}""", "model")]
     [InlineData("""{"model":"scripted"}""", "prompt")]
     [InlineData("""{"model":"scripted","prompt":null}""", "prompt")]
     [InlineData("""{"model":"scripted","prompt":{}}""", "prompt")]

@@ -13,6 +13,7 @@ internal sealed record GenerationFields
     private const int MaxStopLength = 1024;
     private const int MaxBiases = 1024;
     private const int MaxSaltLength = 256;
+    private const int MaxModelLength = 256;
 
     public required string Model { get; init; }
 
@@ -49,7 +50,7 @@ internal sealed record GenerationFields
         int? maxTokens = fields.Integer("max_completion_tokens", 1, int.MaxValue) ?? legacyMax ?? defaultMaxTokens;
         return new GenerationFields
         {
-            Model = fields.RequireText("model"),
+            Model = ReadModel(fields),
             Choices = fields.Integer("n", 1, MaxChoices) ?? 1,
             MaxTokens = maxTokens,
             MinTokens = fields.Integer("min_tokens", 0, maxTokens ?? int.MaxValue) ?? 0,
@@ -62,6 +63,10 @@ internal sealed record GenerationFields
             StreamUsage = ReadStreamUsage(fields, stream),
         };
     }
+
+    private static string ReadModel(RequestFields fields) => fields.RequireText("model") is { Length: > 0 and <= MaxModelLength } model
+        ? model
+        : throw ApiException.Invalid($"'model' must have 1 … {MaxModelLength} characters.", "model");
 
     private static SamplingOptions ReadSampling(RequestFields fields, int? logProbabilities) => new()
     {
