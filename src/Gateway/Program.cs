@@ -1,2 +1,3 @@
-Console.Error.WriteLine("The gateway follows.");
-return 1;
+using ServingGrid.Gateway.Hosting;
+
+return await GatewayProgram.RunAsync(args);

@@ -1,0 +1,63 @@
+using ServingGrid.Grains.Hosting;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Gateway.Hosting;
+
+/// <summary>The program: from arguments to an exit code.</summary>
+internal static class GatewayProgram
+{
+    private const int Success = 0;
+    private const int Failure = 1;
+
+    /// <summary>
+    /// Serves until it is told to stop (Ctrl-C, SIGTERM). What its operator can mend ends it with one sentence on the error stream and
+    /// the exit code 1.
+    /// </summary>
+    public static async Task<int> RunAsync(IReadOnlyList<string> args)
+    {
+        if (CommandLine.AsksForHelp(args))
+        {
+            Console.WriteLine(CommandLine.Help);
+            return Success;
+        }
+
+        try
+        {
+            await ServeAsync(CommandLine.Parse(args, Environment.GetEnvironmentVariable));
+            return Success;
+        }
+        catch (UsageException failure)
+        {
+            return Fail(failure.Message);
+        }
+        catch (Exception failure) when (StartupFailure.Find(failure) is { } sentence)
+        {
+            return Fail(sentence);
+        }
+    }
+
+    private static async Task ServeAsync(GatewayOptions options)
+    {
+        ListenAddresses.Check(options.Urls);
+        Worker? worker = null;
+        await using WebApplication app = GatewayApp.Create(options, builder => worker = EmbeddedSilo.Add(builder, options));
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (IOException failure)
+        {
+            // Kestrel's, for an address that was taken since the check above.
+            throw new StartupException(failure.Message, failure);
+        }
+
+        Console.WriteLine(Banner.Describe(app.Urls, options, worker!.Card, worker.Engine.Device.Info));
+        await app.WaitForShutdownAsync();
+    }
+
+    private static int Fail(string sentence)
+    {
+        Console.Error.WriteLine(sentence);
+        return Failure;
+    }
+}

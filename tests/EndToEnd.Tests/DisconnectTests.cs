@@ -1,0 +1,53 @@
+using System.ComponentModel;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using ServingGrid.EndToEnd.Tests.Support;
+
+namespace ServingGrid.EndToEnd.Tests;
+
+public sealed partial class DisconnectTests(BundledGateway bundled)
+{
+    [Fact]
+    public async Task Curl_KilledInMidStream_RequestStopsAndItsBlocksAreFree()
+    {
+        GatewayProcess gateway = bundled.Process;
+        await gateway.WaitForMetricAsync("vllm:num_requests_running", running => running == 0, TimeSpan.FromSeconds(5));
+        double usedBefore = await gateway.ReadMetricAsync("vllm:kv_cache_usage_perc");
+        await using (ProgramRun? curl = StartCurl())
+        {
+            Assert.SkipWhen(curl is null, "curl is not installed");
+            await curl.WaitForOutputAsync(Chunk(), TimeSpan.FromSeconds(30));
+            Assert.Equal(1, await gateway.ReadMetricAsync("vllm:num_requests_running"));
+            Assert.True(await gateway.ReadMetricAsync("vllm:kv_cache_usage_perc") > usedBefore);
+        }
+
+        await gateway.WaitForMetricAsync("vllm:num_requests_running", running => running == 0, TimeSpan.FromSeconds(5));
+        await gateway.WaitForMetricAsync("vllm:kv_cache_usage_perc", used => used <= usedBefore, TimeSpan.FromSeconds(5));
+        double generated = await gateway.ReadMetricAsync("vllm:generation_tokens_total");
+        await Task.Delay(200);
+        Assert.Equal(generated, await gateway.ReadMetricAsync("vllm:generation_tokens_total"));
+    }
+
+    private ProgramRun? StartCurl()
+    {
+        var body = new JsonObject
+        {
+            ["model"] = BundledGateway.Model,
+            ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Tell me a story." }),
+            ["max_tokens"] = 3500,
+            ["ignore_eos"] = true,
+            ["stream"] = true,
+        };
+        try
+        {
+            return new ProgramRun("curl", ["-sN", new Uri(bundled.Process.Address, "/v1/chat/completions").ToString(), "-d", body.ToJsonString()]);
+        }
+        catch (Win32Exception)
+        {
+            return null;
+        }
+    }
+
+    [GeneratedRegex("\"content\":\".")]
+    private static partial Regex Chunk();
+}
