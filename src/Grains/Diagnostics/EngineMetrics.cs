@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Hosting;
 using ServingGrid.Engine;
 
 namespace ServingGrid.Grains.Diagnostics;
@@ -7,7 +8,7 @@ namespace ServingGrid.Grains.Diagnostics;
 /// The state of one engine as observable instruments, under the names that vLLM's dashboards chart. Lives as long as its
 /// engine: disposing it ends the series.
 /// </summary>
-internal sealed class EngineMetrics : IDisposable
+internal sealed class EngineMetrics : IHostedService, IDisposable
 {
     private readonly Meter _meter = new("ServingGrid");
 
@@ -32,6 +33,11 @@ internal sealed class EngineMetrics : IDisposable
         void Counter(string name, Func<EngineStatus, long> value, string description) =>
             _meter.CreateObservableCounter(name, () => new Measurement<long>(value(engine.Status), labels), description: description);
     }
+
+    // Hosted so that the container makes it: instruments are observed, nobody asks for them.
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public void Dispose() => _meter.Dispose();
 }

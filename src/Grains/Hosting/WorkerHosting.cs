@@ -59,7 +59,7 @@ public static class WorkerHosting
         services.AddSingleton<Handover>();
         services.AddSingleton(drain ?? new DrainOptions());
         services.AddSingleton(provider => new RequestMetrics(provider.GetRequiredService<LocalDevice>().Identity.Model.Name, provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(provider =>
+        services.AddHostedService(provider =>
         {
             LocalDevice device = provider.GetRequiredService<LocalDevice>();
             return new EngineMetrics(device.Worker.Engine, device.Identity.Model.Name, device.Identity.Id);
