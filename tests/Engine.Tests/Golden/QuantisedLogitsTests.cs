@@ -1,0 +1,61 @@
+using ServingGrid.Kernels;
+using ServingGrid.Kernels.Cpu;
+using ServingGrid.Testing;
+
+namespace ServingGrid.Engine.Tests.Golden;
+
+/// <summary>
+/// What a device's quantised arithmetic costs: the mean difference to exact arithmetic, at the prompt positions, next to what llama.cpp's own
+/// quantised run costs on the same prompts.
+/// </summary>
+public sealed class QuantisedLogitsTests(ITestOutputHelper output)
+{
+    private static readonly GoldenFolder Golden = GoldenFolder.Default;
+
+    public static TheoryData<string> Names => [.. Golden.ExactLogitsNames];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Forward_OnCpuDevice_IsAsCloseToExactAsLlamaCpp(string name)
+    {
+        GoldenLogits exact = Golden.ExactLogits(name);
+        string? path = Golden.FindModel(exact.Model);
+        Assert.SkipWhen(path is null, ModelFiles.Absent(exact.Model));
+        Assert.SkipUnless(Golden.LogitsNames.Contains(name), $"llama.cpp's own run of {name} is not in {Golden.Path}");
+        using var device = CpuDevice.Create(new CpuDeviceOptions());
+        using var model = new GoldenModel(path, exact, device, KvType.F32);
+        var comparison = new GoldenComparison();
+        foreach (GoldenCase one in exact.Cases)
+        {
+            comparison.Run(model, one, promptsOnly: true);
+        }
+
+        double theirs = MeanDifference(Golden.Logits(name), exact);
+        output.WriteLine($"{name}: mean difference {comparison.MeanOfPrompts:G3}, llama.cpp's {theirs:G3}, largest {comparison.Largest:G3}");
+        Assert.True(comparison.MeanOfPrompts <= 1.1 * theirs, $"{comparison.MeanOfPrompts} is above 1.1 · {theirs}");
+    }
+
+    // Over the exact run's top ten, as far as the other run's top ten names them.
+    private static double MeanDifference(GoldenLogits run, GoldenLogits exact)
+    {
+        double sum = 0;
+        int count = 0;
+        foreach ((GoldenCase own, GoldenCase reference) in run.Cases.Zip(exact.Cases))
+        {
+            foreach ((GoldenPosition position, GoldenPosition expected) in own.PromptPositions.Zip(reference.PromptPositions))
+            {
+                for (int rank = 0; rank < expected.Ids.Length; rank++)
+                {
+                    int at = Array.IndexOf(position.Ids, expected.Ids[rank]);
+                    if (at >= 0)
+                    {
+                        sum += Math.Abs((double)position.Logits[at] - expected.Logits[rank]);
+                        count++;
+                    }
+                }
+            }
+        }
+
+        return sum / count;
+    }
+}
