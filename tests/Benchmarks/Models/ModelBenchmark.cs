@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using ServingGrid.Benchmarks.Limits;
+using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Kernels;
 using ServingGrid.Kernels.Cpu;
@@ -19,12 +19,12 @@ internal static class ModelBenchmark
         }
 
         ModelOptions options = ModelOptions.Parse(args);
-        MachineLimits limits = MachineLimits.Measure(options.Threads);
-        limits.Print(Console.Out, options.Threads);
+        ProcessorPeaks peaks = ProcessorPeaks.Measure(options.Threads);
+        Console.WriteLine($"{options.Threads} threads at most: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, reads {peaks.Read:F1} GB/s");
         var table = new Table("model", "test", "tokens/s", "GB/s", "of reads", "GOP/s", "of peak", "load ms", "peak MiB");
         foreach (string path in options.Files is [] ? ModelCatalog.Files(options.Cache, options.Shapes, options.Types) : options.Files)
         {
-            Measure(path, options, limits, table);
+            Measure(path, options, peaks, table);
         }
 
         table.Print(Console.Out);
@@ -36,7 +36,7 @@ internal static class ModelBenchmark
         return Task.FromResult(0);
     }
 
-    private static void Measure(string path, ModelOptions options, MachineLimits limits, Table table)
+    private static void Measure(string path, ModelOptions options, ProcessorPeaks peaks, Table table)
     {
         ProcessMemory.ResetPeak();
         long start = Stopwatch.GetTimestamp();
@@ -60,8 +60,8 @@ internal static class ModelBenchmark
                 double seconds = test.MedianSeconds(runner, options.Repeat);
                 double gigabytes = test.Bytes > 0 ? test.Bytes / seconds / 1e9 : double.NaN;
                 double gigaops = test.Operations / seconds / 1e9;
-                double peak = cost.IsFloat ? limits.FloatGigaops : limits.Int8Gigaops;
-                table.Add(Path.GetFileNameWithoutExtension(path), test.Name, test.Tokens / seconds, gigabytes, gigabytes / limits.ReadGigabytes, gigaops, gigaops / peak, loaded, ProcessMemory.PeakMegabytes());
+                double peak = cost.IsFloat || peaks.Int8 == 0 ? peaks.Float : peaks.Int8;
+                table.Add(Path.GetFileNameWithoutExtension(path), test.Name, test.Tokens / seconds, gigabytes, gigabytes / peaks.Read, gigaops, gigaops / peak, loaded, ProcessMemory.PeakMegabytes());
                 timed?.Print(Console.Out, $"{Path.GetFileNameWithoutExtension(path)}, {test.Name}, {cpu.Info.Kernels}");
             }
         }
