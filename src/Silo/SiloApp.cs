@@ -24,6 +24,9 @@ internal static class SiloApp
         builder.AddServingGridWorker(options.Worker, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain });
 
         WebApplication app = builder.Build();
+
+        // Listens from now on: instruments report to those that are there.
+        app.Services.GetRequiredService<PrometheusExporter>();
         app.MapGet("/health", (LocalDevice device) => device.Load().State == DeviceState.Serving ? Results.Text("ok") : Results.Text(device.Load().State.ToString(), statusCode: 503));
         app.MapGet("/metrics", (PrometheusExporter metrics) => Results.Text(metrics.Render(), PrometheusExporter.ContentType));
         return app;
@@ -46,7 +49,9 @@ internal static class SiloApp
 
         // The host reports a failed start a second time, with its stack: the program prints the sentence.
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);
-        logging.AddFilter("Orleans.Lifecycle", verbose ? LogLevel.Information : LogLevel.None);
-        logging.AddFilter("Orleans.Runtime.SiloControl", verbose ? LogLevel.Information : LogLevel.None);
+        if (!verbose)
+        {
+            logging.QuietOrleans();
+        }
     }
 }

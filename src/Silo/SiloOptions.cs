@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Net;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Transfer;
 using ServingGrid.Grains.Workers;
 using ServingGrid.Kernels;
 
@@ -32,9 +34,17 @@ internal sealed record SiloOptions
           --max-sequences N       most sequences computed at a time
           --max-waiting N         most sequences that wait
           --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two
+          --disaggregation MODE   auto (default), always or never: where prompts are computed
+          --kv-port N             port for KV blocks (default: a free one)
           --drain-seconds N       time for running requests to finish on SIGTERM (default: 20)
           --verbose               log more
+
+        SERVINGGRID_CLUSTER_SECRET holds the secret that silos prove to each other before KV blocks travel; without it they
+        must all be on the loopback interface.
         """;
+
+    /// <summary>Environment variable with the cluster's secret: arguments are visible to every user of the machine.</summary>
+    public const string SecretVariable = "SERVINGGRID_CLUSTER_SECRET";
 
     public required WorkerOptions Worker { get; init; }
 
@@ -60,6 +70,9 @@ internal sealed record SiloOptions
         Arguments read = new(arguments);
         string cluster = read.Text("--cluster") ?? throw new StartupException("--cluster is missing: file:PATH, redis:HOST:PORT or azure-table:CONNECTION.");
         ClusterStore store = ClusterStore.TryParse(cluster, out string error) ?? throw new StartupException(error);
+        IPAddress address = read.Text("--address") is not { } text ? IPAddress.Loopback
+            : IPAddress.TryParse(text, out IPAddress? ip) ? ip
+            : throw new StartupException($"--address must be an IP address, not '{text}'.");
         SiloOptions options = new()
         {
             Worker = new WorkerOptions
@@ -76,11 +89,15 @@ internal sealed record SiloOptions
                 MaxSequences = read.Number("--max-sequences", 1, 4096) ?? 64,
                 MaxWaiting = read.Number("--max-waiting", 1, 1 << 20) ?? 256,
                 RoutingPolicy = read.Text("--routing") ?? "kv-aware",
+                Disaggregation = new DisaggregationOptions { Mode = read.Choice<DisaggregationMode>("--disaggregation") ?? DisaggregationMode.Auto },
+                Transfer = new KvTransferOptions
+                {
+                    Listen = new IPEndPoint(address, read.Number("--kv-port", 0, 65535) ?? 0),
+                    ClusterSecret = Environment.GetEnvironmentVariable(SecretVariable) ?? "",
+                },
             },
             Cluster = store with { ClusterId = read.Text("--cluster-id") ?? store.ClusterId },
-            Address = read.Text("--address") is not { } address ? IPAddress.Loopback
-                : IPAddress.TryParse(address, out IPAddress? ip) ? ip
-                : throw new StartupException($"--address must be an IP address, not '{address}'."),
+            Address = address,
             Port = read.Number("--port", 0, 65535) ?? 0,
             GatewayPort = read.Number("--gateway-port", 0, 65535) ?? 0,
             Urls = read.Text("--urls") ?? "http://127.0.0.1:0",

@@ -11,6 +11,12 @@ public static class ClientClustering
     public static IClientBuilder UseServingGridCluster(this IClientBuilder client, ClusterStore cluster)
     {
         client.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (cluster.ClusterId, "servinggrid"));
+        client.UseConnectionRetryFilter(async (_, cancellation) =>
+        {
+            // A gateway that starts before the first silo waits for it; its host's own deadline ends the wait.
+            await Task.Delay(TimeSpan.FromMilliseconds(500), cancellation);
+            return true;
+        });
         client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
         return cluster.Kind switch
         {

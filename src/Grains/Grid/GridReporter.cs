@@ -85,7 +85,7 @@ internal sealed class GridReporter(IGrainFactory grains, LocalDevice device, Gri
         {
             IReadOnlyList<ModelCard> models = await grains.GetGrain<IModelRegistryGrain>(IModelCatalogGrain.Key)
                 .Announce(device.Identity.Model).WaitAsync(CallTimeout, time, cancellation);
-            view.Keep(models.Select(model => model.Name).ToHashSet());
+            view.TakeCatalog(models.Select(model => model.Name).ToHashSet());
             _catalogReadAt = time.GetTimestamp();
         }
 

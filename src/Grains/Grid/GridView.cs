@@ -13,6 +13,9 @@ public sealed class GridView(TimeProvider time)
     /// <summary>The models known.</summary>
     public ICollection<string> Models => _models.Keys;
 
+    /// <summary>True once the grid's catalog has been read: a model that is not in here then does not exist.</summary>
+    public bool IsComplete { get; private set; }
+
     /// <summary>The view of a model, or null when nothing is known of it.</summary>
     public ModelView? Find(string model) => _models.GetValueOrDefault(model);
 
@@ -23,12 +26,19 @@ public sealed class GridView(TimeProvider time)
     public DeviceView? FindDevice(string deviceId) =>
         _models.Values.SelectMany(model => model.Devices).FirstOrDefault(device => device.Identity.Id == deviceId);
 
-    /// <summary>Forgets the models that are not in <paramref name="models"/>.</summary>
-    internal void Keep(IReadOnlySet<string> models)
+    /// <summary>Takes the grid's catalog: forgets models that are not in it, and makes room for those that are new.</summary>
+    internal void TakeCatalog(IReadOnlySet<string> models)
     {
+        foreach (string model in models)
+        {
+            Get(model);
+        }
+
         foreach (string model in _models.Keys.Where(model => !models.Contains(model)))
         {
             _models.TryRemove(model, out _);
         }
+
+        IsComplete = true;
     }
 }

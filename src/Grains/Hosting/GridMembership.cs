@@ -12,7 +12,7 @@ internal sealed class GridMembership(GridReporter reporter, LocalDevice device, 
     private static readonly TimeSpan JoinPatience = TimeSpan.FromSeconds(15);
 
     private readonly CancellationTokenSource _stop = new();
-    private Task _reports = Task.CompletedTask;
+    private Task? _reports;
 
     public void Participate(ISiloLifecycle lifecycle) => lifecycle.Subscribe(nameof(GridMembership), ServiceLifecycleStage.Active, Start, Stop);
 
@@ -32,6 +32,12 @@ internal sealed class GridMembership(GridReporter reporter, LocalDevice device, 
     private async Task Stop(CancellationToken cancellation)
     {
         await _stop.CancelAsync();
+        if (_reports is null)
+        {
+            // It never joined.
+            return;
+        }
+
         await _reports.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {

@@ -13,6 +13,7 @@ public static class SiloClustering
     /// <param name="silo">The silo.</param>
     /// <param name="cluster">Where its members meet.</param>
     /// <param name="endpoints">Address and ports; null: loopback and free ports.</param>
+    /// <exception cref="ClusterStoreException">The membership store cannot be used.</exception>
     public static ISiloBuilder UseServingGridCluster(this ISiloBuilder silo, ClusterStore cluster, SiloEndpoints? endpoints = null)
     {
         endpoints ??= SiloEndpoints.FreeOnLoopback();
@@ -30,7 +31,11 @@ public static class SiloClustering
                 silo.UseLocalhostClustering(endpoints.SiloPort, endpoints.GatewayPort, serviceId: "servinggrid", clusterId: cluster.ClusterId);
                 break;
             case ClusterKind.File:
-                silo.Services.AddSingleton(new MembershipDatabase(cluster.Connection, cluster.ClusterId));
+                MembershipDatabase database = new(cluster.Connection, cluster.ClusterId);
+
+                // Now, so that an unusable file ends the start with one sentence instead of a silo's log.
+                database.Initialize();
+                silo.Services.AddSingleton(database);
                 silo.Services.AddSingleton<IMembershipTable, FileMembershipTable>();
                 break;
             default:

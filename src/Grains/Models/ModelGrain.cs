@@ -38,7 +38,7 @@ internal sealed class ModelGrain(LocalDevice device, GridView view) : Grain, IMo
 
         // Placed here for want of a better silo: the next call is to look again.
         DeactivateOnIdle();
-        throw view.Find(model) is null
+        throw view.IsComplete && view.Find(model) is null
             ? new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.")
             : new GridException(GridError.Unavailable, $"No silo that serves model {model} can be reached.");
     }
