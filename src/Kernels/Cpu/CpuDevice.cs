@@ -34,7 +34,7 @@ public sealed unsafe partial class CpuDevice : Device
         CpuIsa isa = CpuFeatures.Resolve(options.Isa);
         int threads = options.Threads == 0 ? Environment.ProcessorCount : options.Threads;
         _kernels = new KernelTable(isa, options.GeneratedCode);
-        _context = new DeviceContext(new WorkerPool(threads, options.PinThreads), LaneKernels.Create(isa));
+        _context = new DeviceContext(new WorkerPool(threads, options.PinThreads), LaneKernels.Create(isa, _kernels.AttentionProduct));
         _products = new ProductWork(_context);
         _feedForward = new FeedForwardWork(_context);
         _ropeAppend = new RopeAppendWork(_context);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using ServingGrid.Kernels.Cpu;
+using ServingGrid.Kernels.Cpu.Threading;
 using ServingGrid.Model.Gguf;
 using ServingGrid.Testing;
 
@@ -8,7 +9,7 @@ namespace ServingGrid.Benchmarks.Kernels;
 
 /// <summary>
 /// Whole steps of a model with random weights on the CPU device (no engine around them), by operation, and the fraction of the
-/// processor's peaks that they reach. Options: --threads N, --types Q8_0,Q4_0, --shape 135M or 1.1B, --isa avx512 …, --no-jit.
+/// processor's peaks that they reach. Options: --threads N, --types Q8_0,Q4_0, --shape 135M or 1.1B, --isa avx512 …, --no-jit, --only NAME (what starts so).
 /// </summary>
 internal static class KernelBenchmark
 {
@@ -25,6 +26,7 @@ internal static class KernelBenchmark
         };
         ProcessorPeaks peaks = ProcessorPeaks.Measure(threads);
         Console.WriteLine($"peaks: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, read {peaks.Read:F1} GB/s");
+        Console.WriteLine($"an empty operation: {DispatchMicroseconds(threads):F2} µs");
         foreach (string name in (Option("--types") ?? "Q8_0,Q4_0,Q4_1,Q4_K,Q6_K,F16").Split(','))
         {
             GgmlType type = Enum.Parse<GgmlType>(name);
@@ -32,8 +34,9 @@ internal static class KernelBenchmark
             long start = Stopwatch.GetTimestamp();
             using var model = new SyntheticModel(device, shape, type, 512, 2560);
             Console.WriteLine($"{name}, {device.Info.Kernels}; made in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-            Measure(model, "prefill 512", 512, 1, () => model.Step(1, 512, 0));
-            Measure(model, "prefill 2048", 2048, 1, () =>
+            string only = Option("--only") ?? "";
+            Measure(model, only, "prefill 512", 512, 1, () => model.Step(1, 512, 0));
+            Measure(model, only, "prefill 2048", 2048, 1, () =>
             {
                 for (int context = 0; context < 2048; context += 512)
                 {
@@ -42,7 +45,7 @@ internal static class KernelBenchmark
             });
             foreach ((int sequences, int context) in ((int, int)[])[(1, 128), (1, 2048), (2, 128), (4, 128), (8, 128), (16, 128), (32, 128)])
             {
-                Measure(model, $"decode {sequences} × at {context}", sequences, 24, () => model.Step(sequences, 1, context));
+                Measure(model, only, $"decode {sequences} × at {context}", sequences, 24, () => model.Step(sequences, 1, context));
             }
 
             (double weights, double bytes) = Sizes(shape, type);
@@ -50,6 +53,21 @@ internal static class KernelBenchmark
         }
 
         return Task.FromResult(0);
+    }
+
+    /// <summary>What it takes to start an operation on all threads and see it finished, with a barrier inside.</summary>
+    private static double DispatchMicroseconds(int threads)
+    {
+        const int Runs = 50_000;
+        using var pool = new WorkerPool(threads);
+        var work = new EmptyWork(pool);
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < Runs; i++)
+        {
+            pool.Run(work);
+        }
+
+        return Stopwatch.GetElapsedTime(start).TotalMicroseconds / Runs;
     }
 
     private static (double Weights, double Bytes) Sizes(RandomModelShape shape, GgmlType type)
@@ -60,8 +78,13 @@ internal static class KernelBenchmark
         return (weights, weights / type.BlockElements() * type.BlockBytes());
     }
 
-    private static void Measure(SyntheticModel model, string name, int tokens, int repeats, Action work)
+    private static void Measure(SyntheticModel model, string only, string name, int tokens, int repeats, Action work)
     {
+        if (!name.StartsWith(only, StringComparison.Ordinal))
+        {
+            return;
+        }
+
         work();
         var times = new List<double>();
         Dictionary<string, double> best = [];
@@ -83,5 +106,10 @@ internal static class KernelBenchmark
 
         string parts = string.Join(", ", best.Where(p => p.Value > 0.01 * best.Values.Sum()).Select(p => $"{p.Key} {p.Value / repeats * 1e3:F2}"));
         Console.WriteLine($"  {name,-18} {tokens / times.Min(),8:F0} tok/s   ms: {parts}");
+    }
+
+    private sealed class EmptyWork(WorkerPool pool) : ParallelWork
+    {
+        public override void Execute(int worker) => pool.Barrier();
     }
 }

@@ -34,6 +34,18 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>Floats of one row's state.</summary>
     public int StateFloats => StateOutput + PaddedHead;
 
+    /// <summary>No padding is needed: blocks and heads are whole stripes.</summary>
+    public bool IsPlain => PaddedSlots == Layout.BlockSize && PaddedHead == Shape.HeadSize;
+
+    /// <summary>Working memory for the keys of a block: [headSize][PaddedSlots].</summary>
+    public int KeyFloats => Shape.HeadSize * PaddedSlots;
+
+    /// <summary>Working memory for the values of a block: [slots][PaddedHead].</summary>
+    public int ValueFloats => Layout.BlockSize * PaddedHead;
+
+    /// <summary>Working memory of a tile: keys, values, and the scores of 8 rows.</summary>
+    public int WorkFloats => KeyFloats + ValueFloats + 8 * PaddedSlots;
+
     /// <summary>Pieces of the context of a row at <paramref name="position"/>.</summary>
     public int Pieces(int position) => position / (PieceBlocks * Layout.BlockSize) + 1;
 }

@@ -9,29 +9,28 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// </summary>
 /// <remarks>
 /// <para>
-/// A block's keys and values are widened to F32 in working memory that stays in the first-level cache, once for all rows of the
-/// tile. Rows are then taken four at a time: scores = q · K as a product [4 × head] · [head × slots], since keys lie by dimension;
-/// softmax by row; o += p · V as a product [4 × slots] · [slots × head]. Both run over their depth in order, with one multiply-add for
-/// each step, so that a row's numbers are the same in a tile of one row and of many.
+/// Rows are taken up to eight at a time: scores = q · K as a product [rows × head] · [head × slots], since keys lie by dimension;
+/// softmax by row; o += p · V as a product [rows × slots] · [slots × head]. Both run over their depth in order, with one multiply-add
+/// for each step (<see cref="BlockProduct"/>), so that a row's numbers are the same in a tile of one row and of many.
 /// </para>
 /// <para>
-/// F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>): the queries and the probabilities carry 2^112 instead.
+/// Few rows read F16 keys and values where they lie. For many, a block is widened to F32 once, in working memory that stays in the
+/// first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
+/// queries and the probabilities carry 2^112 instead.
 /// </para>
 /// <para>
 /// Slots beyond a row's position may hold anything, even NaN: their scores are replaced before the maximum is taken, and the
-/// product with the values stops at the last slot that any of the four rows may see; up to there the step has written all.
+/// product with the values stops at the last slot that any of its rows may see; up to there the step has written all.
 /// </para>
 /// </remarks>
 internal static unsafe class AttentionTile<L, V>
     where L : ILanes<V>
     where V : unmanaged
 {
-    /// <summary>Rows of a micro-tile; a tile's rows are padded to a multiple.</summary>
-    public const int MicroRows = 4;
-
+    /// <param name="product">Multiplies.</param>
     /// <param name="queries">[rows][headSize], scaled.</param>
     /// <param name="limits">For each row, the number of positions that it sees; 0 for padding.</param>
-    /// <param name="rows">A multiple of <see cref="MicroRows"/>, by position ascending (padding last).</param>
+    /// <param name="rows">A multiple of what the product asks for, by position ascending (padding last).</param>
     /// <param name="geometry">Sizes.</param>
     /// <param name="cache">Keys and values.</param>
     /// <param name="layer">Layer of the cache.</param>
@@ -39,71 +38,86 @@ internal static unsafe class AttentionTile<L, V>
     /// <param name="blocks">Block table of the sequence.</param>
     /// <param name="piece">Piece of the context.</param>
     /// <param name="states">State of each row; overwritten.</param>
-    /// <param name="work">Working memory of <see cref="WorkFloats"/>.</param>
+    /// <param name="work">Working memory of <see cref="AttentionGeometry.WorkFloats"/>.</param>
     public static void Piece(
-        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work)
+        BlockProduct product, float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work)
     {
-        int headSize = geometry.Shape.HeadSize;
-        int paddedSlots = geometry.PaddedSlots;
-        int paddedHead = geometry.PaddedHead;
-        int stateFloats = geometry.StateFloats;
         int blockSize = geometry.Layout.BlockSize;
-        float* keys = work;
-        float* values = keys + headSize * paddedSlots;
-        float* scores = values + blockSize * paddedHead;
-        float unit = geometry.Layout.Type == KvType.F16 ? HalfFloats.Scale : 1f;
-        for (int r = 0; r < rows; r++)
-        {
-            AttentionState<L, V>.Clear(states + (long)r * stateFloats, stateFloats);
-        }
-
         int furthest = 0;
         for (int r = 0; r < rows; r++)
         {
+            AttentionState<L, V>.Clear(states + (long)r * geometry.StateFloats, geometry.StateFloats);
             furthest = Math.Max(furthest, limits[r]);
         }
 
+        bool direct = product.ReadsHalf && rows <= product.MaxRows && geometry.IsPlain && geometry.Layout.Type == KvType.F16;
+        float* keys = work;
+        float* values = keys + geometry.KeyFloats;
+        float* scores = values + geometry.ValueFloats;
+        var source = new KvSource(keys, geometry.PaddedSlots, values, geometry.PaddedHead, false);
         int end = Math.Min((piece + 1) * geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
         for (int b = piece * geometry.PieceBlocks; b < end; b++)
         {
             int start = b * blockSize;
-            KvWiden<L, V>.Load(cache.Block(layer, blocks[b]), geometry, kvHead, Math.Min(blockSize, furthest - start), keys, values);
-            for (int r = 0; r < rows; r += MicroRows)
+            byte* block = cache.Block(layer, blocks[b]);
+            if (direct)
             {
-                int seen = 0;
-                for (int i = 0; i < MicroRows; i++)
+                source = KvSource.InPlace(block, geometry.Layout, kvHead);
+                if (b + 1 < end)
                 {
-                    seen = Math.Max(seen, Math.Min(blockSize, limits[r + i] - start));
+                    KvSource.InPlace(cache.Block(layer, blocks[b + 1]), geometry.Layout, kvHead).Prefetch(geometry.Layout);
                 }
+            }
+            else
+            {
+                float unit = product.ReadsHalf ? HalfFloats.Scale : 1f;
+                KvWiden<L, V>.Load(block, geometry, kvHead, Math.Min(blockSize, furthest - start), unit, keys, values);
+            }
 
-                if (seen <= 0)
-                {
-                    continue;
-                }
-
-                float* state = states + (long)r * stateFloats;
-                for (int c = 0; c < paddedSlots; c += 2 * L.Count)
-                {
-                    MicroProduct<L, V>.Run(queries + r * headSize, headSize, keys + c, paddedSlots, headSize, scores + c, paddedSlots, false);
-                }
-
-                for (int i = 0; i < MicroRows; i++)
-                {
-                    Softmax(scores + i * paddedSlots, paddedSlots, Math.Min(blockSize, limits[r + i] - start), unit, state + i * stateFloats, stateFloats);
-                }
-
-                float* output = state + AttentionGeometry.StateOutput;
-                for (int c = 0; c < paddedHead; c += 2 * L.Count)
-                {
-                    MicroProduct<L, V>.Run(scores, paddedSlots, values + c, paddedHead, seen, output + c, stateFloats, true);
-                }
+            for (int r = 0; r < rows; r += product.MaxRows)
+            {
+                Rows(product, queries, limits, r, Math.Min(product.MaxRows, rows - r), geometry, start, source, states, scores);
             }
         }
     }
 
-    /// <summary>Floats of working memory that <see cref="Piece"/> needs.</summary>
-    public static int WorkFloats(in AttentionGeometry geometry) =>
-        geometry.Shape.HeadSize * geometry.PaddedSlots + geometry.Layout.BlockSize * geometry.PaddedHead + MicroRows * geometry.PaddedSlots;
+    /// <summary>One block for as many rows as the product takes at once.</summary>
+    private static void Rows(
+        BlockProduct product, float* queries, int* limits, int first, int rows, in AttentionGeometry geometry, int start, in KvSource source, float* states, float* scores)
+    {
+        int headSize = geometry.Shape.HeadSize;
+        int slots = geometry.PaddedSlots;
+        int stateFloats = geometry.StateFloats;
+        int blockSize = geometry.Layout.BlockSize;
+        int seen = 0;
+        for (int i = 0; i < rows; i++)
+        {
+            seen = Math.Max(seen, Math.Min(blockSize, limits[first + i] - start));
+        }
+
+        if (seen <= 0)
+        {
+            return;
+        }
+
+        float* state = states + (long)first * stateFloats;
+        for (int c = 0; c < slots; c += BlockProduct.Columns)
+        {
+            product.Run(rows, queries + first * headSize, headSize, source.KeyColumn(c), source.KeyStride, source.Half, headSize, scores + c, slots, false);
+        }
+
+        float unit = product.ReadsHalf || geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale;
+        for (int i = 0; i < rows; i++)
+        {
+            Softmax(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), unit, state + i * stateFloats, stateFloats);
+        }
+
+        float* output = state + AttentionGeometry.StateOutput;
+        for (int c = 0; c < geometry.PaddedHead; c += BlockProduct.Columns)
+        {
+            product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, seen, output + c, stateFloats, true);
+        }
+    }
 
     /// <summary>Scores to probabilities times <paramref name="unit"/>; updates maximum and sums, rescales the output.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -115,35 +129,53 @@ internal static unsafe class AttentionTile<L, V>
             return;
         }
 
-        V lowest = L.Broadcast(float.NegativeInfinity);
-        V largest = lowest;
-        for (int i = 0; i < slots; i += L.Count)
+        if (seen < slots)
         {
-            largest = L.Max(largest, L.Select(i, seen, L.Load(scores + i), lowest));
-        }
-
-        float max = Math.Max(state[0], L.MaxAcross(largest));
-        if (max != state[0])
-        {
-            V factor = VectorMath<L, V>.Exp(L.Broadcast(state[0] - max));
-            for (int i = AttentionGeometry.StateSums; i < stateFloats; i += L.Count)
+            // Only the last block of a row: e^-∞ is made exactly 0 below.
+            for (int i = 0; i < slots; i += L.Count)
             {
-                L.Store(state + i, L.Multiply(L.Load(state + i), factor));
+                L.Store(scores + i, L.Select(i, seen, L.Load(scores + i), L.Broadcast(float.NegativeInfinity)));
             }
-
-            state[0] = max;
         }
 
-        V shift = L.Broadcast(max);
+        V largest = L.Load(scores);
+        for (int i = L.Count; i < slots; i += L.Count)
+        {
+            largest = L.Max(largest, L.Load(scores + i));
+        }
+
+        // After the first blocks the maximum seldom grows: look across the lanes only if it does.
+        if (L.AnyGreater(largest, L.Broadcast(state[0])))
+        {
+            Raise(L.MaxAcross(largest), state, stateFloats);
+        }
+
+        V shift = L.Broadcast(state[0]);
         V scale = L.Broadcast(unit);
         float* sums = state + AttentionGeometry.StateSums;
         for (int i = 0; i < slots; i += L.Count)
         {
             V p = VectorMath<L, V>.Exp(L.Subtract(L.Load(scores + i), shift));
-            p = L.Select(i, seen, p, L.Zero);
+            if (seen < slots)
+            {
+                p = L.Select(i, seen, p, L.Zero);
+            }
+
             float* lane = sums + i % 16;
             L.Store(lane, L.Add(L.Load(lane), p));
             L.Store(scores + i, L.Multiply(p, scale));
         }
+    }
+
+    /// <summary>A new maximum: what was summed relative to the old one is scaled down.</summary>
+    private static void Raise(float max, float* state, int stateFloats)
+    {
+        V factor = VectorMath<L, V>.Exp(L.Broadcast(state[0] - max));
+        for (int i = AttentionGeometry.StateSums; i < stateFloats; i += L.Count)
+        {
+            L.Store(state + i, L.Multiply(L.Load(state + i), factor));
+        }
+
+        state[0] = max;
     }
 }

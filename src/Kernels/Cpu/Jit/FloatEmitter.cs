@@ -109,21 +109,9 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
 
         for (int t = 0; t < rows; t++)
         {
-            code.vfmadd231ps(Register(8 * odd + t), weights, Activation(t, 4 * odd));
+            code.vfmadd231ps(Register(8 * odd + t), weights, RowAddress.Broadcast(t, 4 * odd));
         }
     }
-
-    private static AssemblerMemoryOperand Activation(int row, int offset) => row switch
-    {
-        0 => __dword_bcst[rax + offset],
-        1 => __dword_bcst[rax + rdx + offset],
-        2 => __dword_bcst[rax + rdx * 2 + offset],
-        3 => __dword_bcst[rax + rsi + offset],
-        4 => __dword_bcst[rax + rdx * 4 + offset],
-        5 => __dword_bcst[rax + r10 + offset],
-        6 => __dword_bcst[rax + rsi * 2 + offset],
-        _ => __dword_bcst[rax + r11 + offset],
-    };
 
     private void StoreSums()
     {

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using ServingGrid.Kernels.Cpu.Attention;
 using ServingGrid.Kernels.Cpu.Jit;
 using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Model.Gguf;
@@ -35,8 +36,12 @@ internal sealed class KernelTable
             };
         }
 
+        AttentionProduct = floats ? new GeneratedBlockProduct() : null;
         Name = isa.ToString().ToLowerInvariant() + (quantized ? "-vnni" : "");
     }
+
+    /// <summary>Attention's product as generated code, or null.</summary>
+    public BlockProduct? AttentionProduct { get; }
 
     /// <summary>For logs: "avx512", "avx512-vnni".</summary>
     public string Name { get; }

@@ -2,25 +2,39 @@ using ServingGrid.Model;
 
 namespace ServingGrid.Kernels.Cpu.Memory;
 
-/// <summary>For each position: <c>Pairs</c> cosines, then <c>Pairs</c> sines. Angles are computed in F64.</summary>
+/// <summary>
+/// Sines and cosines of each position, in the order in which the rotation reads them. Pairs half a head apart: a cosine for each pair,
+/// then a sine. Neighbours: a cosine for each element, then a sine, negative for the first of each pair. Angles are computed in F64.
+/// </summary>
 internal sealed unsafe class CpuRopeTable : RopeTable
 {
     private readonly NativeBuffer _buffer;
+    private readonly int _rowFloats;
 
     public CpuRopeTable(RopeParameters rope, int maxPositions)
     {
         Style = rope.Style;
         Pairs = rope.Dimensions / 2;
         MaxPositions = maxPositions;
-        _buffer = new NativeBuffer((long)maxPositions * 2 * Pairs * sizeof(float));
+        bool neighbours = Style == RopeStyle.Interleaved;
+        _rowFloats = (neighbours ? 4 : 2) * Pairs;
+        _buffer = new NativeBuffer((long)maxPositions * _rowFloats * sizeof(float));
         for (int position = 0; position < maxPositions; position++)
         {
-            float* cosines = Cosines(position);
+            float* row = Rows(position);
             for (int pair = 0; pair < Pairs; pair++)
             {
                 (double sine, double cosine) = Math.SinCos((double)position * rope.InverseFrequencies[pair]);
-                cosines[pair] = (float)(cosine * rope.Magnitude);
-                cosines[Pairs + pair] = (float)(sine * rope.Magnitude);
+                (float s, float c) = ((float)(sine * rope.Magnitude), (float)(cosine * rope.Magnitude));
+                if (neighbours)
+                {
+                    (row[2 * pair], row[2 * pair + 1]) = (c, c);
+                    (row[2 * Pairs + 2 * pair], row[2 * Pairs + 2 * pair + 1]) = (-s, s);
+                }
+                else
+                {
+                    (row[pair], row[Pairs + pair]) = (c, s);
+                }
             }
         }
     }
@@ -32,8 +46,8 @@ internal sealed unsafe class CpuRopeTable : RopeTable
 
     public int MaxPositions { get; }
 
-    /// <summary>Cosines of a position; its sines follow after <see cref="Pairs"/> floats.</summary>
-    public float* Cosines(int position) => (float*)_buffer.Pointer + (long)position * 2 * Pairs;
+    /// <summary>Cosines of a position, then its sines.</summary>
+    public float* Rows(int position) => (float*)_buffer.Pointer + (long)position * _rowFloats;
 
     public override void Dispose() => _buffer.Dispose();
 }

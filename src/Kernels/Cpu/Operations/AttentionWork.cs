@@ -39,7 +39,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         int rows = MicroPadded(_geometry.TileQueries * _geometry.Group);
         int states = rows * _geometry.StateFloats;
         int queries = rows * _geometry.Shape.HeadSize;
-        long floats = rows + queries + 2L * states + AttentionTile<Lanes128, System.Runtime.Intrinsics.Vector128<float>>.WorkFloats(_geometry) + 64;
+        long floats = rows + queries + 2L * states + _geometry.WorkFloats + 64;
         int* limits = (int*)context.Scratch(worker).Reserve(floats * sizeof(float));
         float* packed = (float*)limits + ((rows + 15) & ~15);
         float* total = packed + ((queries + 15) & ~15);
@@ -63,7 +63,11 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
 
     public void Dispose() => _states.Dispose();
 
-    private static int MicroPadded(int rows) => (rows + 3) & ~3;
+    private int MicroPadded(int rows)
+    {
+        int multiple = context.Lanes.Product.RowMultiple;
+        return (rows + multiple - 1) / multiple * multiple;
+    }
 
     private void Compute(in AttentionUnit unit, int* limits, float* packed, float* total, float* piece, float* work)
     {
@@ -117,7 +121,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     {
         int headSize = _geometry.Shape.HeadSize;
         int group = _geometry.Group;
-        float scale = 1f / MathF.Sqrt(headSize) * (_geometry.Layout.Type == KvType.F16 ? HalfFloats.Scale : 1f);
+        float scale = 1f / MathF.Sqrt(headSize) * (context.Lanes.Product.ReadsHalf || _geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale);
         for (int r = 0; r < padded; r++)
         {
             int query = unit.FirstQuery + r / group;

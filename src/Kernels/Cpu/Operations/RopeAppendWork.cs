@@ -17,13 +17,24 @@ internal sealed unsafe class RopeAppendWork(DeviceContext context) : ParallelWor
     private HeadNorm? _norm;
     private CpuKvCache _cache = null!;
     private int _layer;
+    private int _shares;
 
     public void Run(
         StepBatch batch, CpuTensor query, CpuTensor key, CpuTensor value, AttentionShape shape, CpuRopeTable rope, HeadNorm? norm, CpuKvCache cache, int layer)
     {
         (_batch, _query, _key, _value, _shape) = (batch, query, key, value, shape);
         (_rope, _norm, _cache, _layer) = (rope, norm, cache, layer);
-        context.Pool.Run(this);
+
+        // A row takes about a microsecond: two are not worth waking anyone.
+        _shares = batch.RowCount <= 2 ? 1 : context.Workers;
+        if (_shares == 1)
+        {
+            Execute(0);
+        }
+        else
+        {
+            context.Pool.Run(this);
+        }
     }
 
     public override void Execute(int worker)
@@ -32,8 +43,8 @@ internal sealed unsafe class RopeAppendWork(DeviceContext context) : ParallelWor
         ReadOnlySpan<int> sequences = _batch.RowSequence;
         KvLayout layout = _cache.Layout;
         int headSize = _shape.HeadSize;
-        int end = (int)((long)positions.Length * (worker + 1) / context.Workers);
-        for (int r = (int)((long)positions.Length * worker / context.Workers); r < end; r++)
+        int end = (int)((long)positions.Length * (worker + 1) / _shares);
+        for (int r = (int)((long)positions.Length * worker / _shares); r < end; r++)
         {
             int position = positions[r];
             SequenceRows sequence = _batch.Sequences[sequences[r]];

@@ -72,6 +72,9 @@ internal unsafe interface ILanes<V>
     /// <summary>acc + Σ of the four products (u − 128)·s in each lane; u any unsigned bytes, s signed bytes of −127 … 127.</summary>
     static abstract V DotOffset(V acc, V u, V s);
 
+    /// <summary>True if a &gt; b in some lane.</summary>
+    static abstract bool AnyGreater(V a, V b);
+
     /// <summary>All bits of the lanes where a ≥ b.</summary>
     static abstract V GreaterOrEqual(V a, V b);
 

@@ -9,12 +9,17 @@ namespace ServingGrid.Kernels.Cpu.Simd;
 /// <remarks>Stateless and thread-safe.</remarks>
 internal abstract unsafe class LaneKernels
 {
-    public static LaneKernels Create(CpuIsa isa) => isa switch
+    /// <param name="isa">Vector width.</param>
+    /// <param name="product">Attention's product; null for the one in C#.</param>
+    public static LaneKernels Create(CpuIsa isa, BlockProduct? product) => isa switch
     {
-        CpuIsa.Avx512 => new Of<Lanes512, Vector512<float>>(),
-        CpuIsa.Avx2 => new Of<Lanes256, Vector256<float>>(),
-        _ => new Of<Lanes128, Vector128<float>>(),
+        CpuIsa.Avx512 => new Of<Lanes512, Vector512<float>>(product),
+        CpuIsa.Avx2 => new Of<Lanes256, Vector256<float>>(product),
+        _ => new Of<Lanes128, Vector128<float>>(product),
     };
+
+    /// <summary>Attention's matrix product.</summary>
+    public abstract BlockProduct Product { get; }
 
     /// <inheritdoc cref="RmsNorm{L,V}.Apply"/>
     public abstract void RmsNorm(float* input, float* weight, float epsilon, int columns, float* output);
@@ -38,10 +43,12 @@ internal abstract unsafe class LaneKernels
     /// <inheritdoc cref="Elementwise.TopCandidates{L,V}.Select"/>
     public abstract void TopCandidates(float* values, int length, Span<int> ids, Span<float> best);
 
-    private sealed class Of<L, V> : LaneKernels
+    private sealed class Of<L, V>(BlockProduct? product) : LaneKernels
         where L : ILanes<V>
         where V : unmanaged
     {
+        public override BlockProduct Product { get; } = product ?? new BlockProduct<L, V>();
+
         public override void RmsNorm(float* input, float* weight, float epsilon, int columns, float* output) =>
             RmsNorm<L, V>.Apply(input, weight, epsilon, columns, output);
 
@@ -52,7 +59,7 @@ internal abstract unsafe class LaneKernels
 
         public override void AttentionPiece(
             float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work) =>
-            AttentionTile<L, V>.Piece(queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, states, work);
+            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, states, work);
 
         public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
 

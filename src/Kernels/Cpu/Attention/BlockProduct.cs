@@ -1,0 +1,55 @@
+using ServingGrid.Kernels.Cpu.Simd;
+
+namespace ServingGrid.Kernels.Cpu.Attention;
+
+/// <summary>
+/// The small matrix product of attention, for a stripe of 32 columns: c [rows × 32] = a [rows × depth] · b [depth × 32], with one
+/// multiply-add for each step of the depth, in order: a row's result does not depend on the others.
+/// </summary>
+/// <remarks>Stateless and thread-safe.</remarks>
+internal abstract unsafe class BlockProduct
+{
+    /// <summary>Columns of a stripe.</summary>
+    public const int Columns = 32;
+
+    /// <summary>Most rows of a call.</summary>
+    public abstract int MaxRows { get; }
+
+    /// <summary>Rows come in multiples of this.</summary>
+    public abstract int RowMultiple { get; }
+
+    /// <summary>True if b may be F16 as it lies in the cache; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
+    public abstract bool ReadsHalf { get; }
+
+    /// <param name="rows">Rows of a and c.</param>
+    /// <param name="a">F32, <paramref name="aStride"/> floats from row to row.</param>
+    /// <param name="aStride">Floats.</param>
+    /// <param name="b">F32, or F16 if <paramref name="half"/>.</param>
+    /// <param name="bStride">Elements from row to row of b.</param>
+    /// <param name="half">Element type of b.</param>
+    /// <param name="depth">Steps.</param>
+    /// <param name="c">F32, <paramref name="cStride"/> floats from row to row.</param>
+    /// <param name="cStride">Floats.</param>
+    /// <param name="accumulate">Starts from what c holds instead of from zero.</param>
+    public abstract void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, int depth, float* c, int cStride, bool accumulate);
+}
+
+/// <summary>The product in C#, four rows and two vectors at a time.</summary>
+internal sealed unsafe class BlockProduct<L, V> : BlockProduct
+    where L : ILanes<V>
+    where V : unmanaged
+{
+    public override int MaxRows => 4;
+
+    public override int RowMultiple => 4;
+
+    public override bool ReadsHalf => false;
+
+    public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, int depth, float* c, int cStride, bool accumulate)
+    {
+        for (int column = 0; column < Columns; column += 2 * L.Count)
+        {
+            MicroProduct<L, V>.Run(a, aStride, (float*)b + column, bStride, depth, c + column, cStride, accumulate);
+        }
+    }
+}
