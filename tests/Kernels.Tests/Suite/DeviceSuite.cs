@@ -24,13 +24,20 @@ public abstract partial class DeviceSuite : IDisposable
     /// <summary>Slow devices (a GPU's kernels interpreted on a CPU) take the smaller shapes only.</summary>
     protected virtual bool SmallShapesOnly => false;
 
+    /// <summary>False for a device that costs so much to open that its tests share one: the sealed class then keeps it.</summary>
+    protected virtual bool DisposeDevice => true;
+
     protected Device Device => _device ??= CreateDevice();
 
     protected Device Reference => _reference;
 
     public void Dispose()
     {
-        _device?.Dispose();
+        if (DisposeDevice)
+        {
+            _device?.Dispose();
+        }
+
         GC.SuppressFinalize(this);
     }
 

@@ -1,0 +1,227 @@
+using System.Diagnostics;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using ServingGrid.Kernels.Ilgpu.Programs;
+using IlgpuHardware = ILGPU.Runtime.Device;
+
+namespace ServingGrid.Kernels.Ilgpu;
+
+/// <summary>
+/// The one owner of a device's Context, Accelerator and streams, through which everything that can fail on the device goes:
+/// the first failure takes the device out of service, and every later call says so at once.
+/// </summary>
+/// <remarks>Thread-safe, except that one thread at a time may use a stream.</remarks>
+internal sealed class IlgpuRuntime : IDisposable
+{
+    private readonly Context _context;
+    private readonly Stopwatch _loading = new();
+    private readonly Lock _load = new();
+    private volatile Exception? _failure;
+    private long _allocated;
+    private int _kernels;
+
+    /// <param name="context">Built with <see cref="Configure"/>; owned from here on.</param>
+    /// <param name="hardware">A device of that context.</param>
+    public IlgpuRuntime(Context context, IlgpuHardware hardware)
+    {
+        _context = context;
+        try
+        {
+            Accelerator = hardware.CreateAccelerator(context);
+            Compute = Accelerator.CreateStream();
+            Transfer = Accelerator.CreateStream();
+        }
+        catch (Exception e) when (e is AcceleratorException or NotSupportedException)
+        {
+            Accelerator?.Dispose();
+            context.Dispose();
+            throw new DeviceException($"{hardware.Name} cannot be opened: {e.Message}", e);
+        }
+
+        Catalog = new KernelCatalog(Accelerator.AcceleratorType switch
+        {
+            AcceleratorType.Cuda => typeof(CudaPlatform),
+            AcceleratorType.CPU when Accelerator.WarpSize == Lanes.Count => typeof(WarpPlatform),
+            _ => typeof(PortablePlatform),
+        });
+    }
+
+    public Accelerator Accelerator { get; }
+
+    /// <summary>Steps, in order; the engine's thread alone.</summary>
+    public AcceleratorStream Compute { get; }
+
+    /// <summary>KV transfer; whoever holds the transfer lane.</summary>
+    public AcceleratorStream Transfer { get; }
+
+    public KernelCatalog Catalog { get; }
+
+    /// <summary>What was compiled so far, for the log: "PTX SM_90, 12 kernels in 0.84 s".</summary>
+    public string Describe()
+    {
+        string back = Accelerator switch
+        {
+            CudaAccelerator cuda => $"PTX {cuda.Architecture}",
+            { AcceleratorType: AcceleratorType.OpenCL } => "OpenCL C",
+            _ => $"CPU accelerator, warps of {Accelerator.WarpSize}",
+        };
+        lock (_load)
+        {
+            return FormattableString.Invariant($"{back}, {_kernels} kernels in {_loading.Elapsed.TotalSeconds:F2} s");
+        }
+    }
+
+    /// <summary>What kernels need of a context, whichever devices it has.</summary>
+    public static Context.Builder Configure(Context.Builder builder) =>
+        builder.EnableAlgorithms().EnableFusedMath().Optimize(OptimizationLevel.O2);
+
+    /// <summary>Bytes that can still be allocated: what the driver says on CUDA, elsewhere the device's size less what was taken.</summary>
+    public long FreeMemoryBytes => Guard(() => Accelerator switch
+    {
+        CudaAccelerator cuda => cuda.GetFreeMemory(),
+        { AcceleratorType: AcceleratorType.CPU } => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - GC.GetTotalMemory(false) - Interlocked.Read(ref _allocated)),
+        _ => Math.Max(0, Accelerator.MemorySize - Interlocked.Read(ref _allocated)),
+    });
+
+    /// <summary>Compiles and loads a kernel. The delegate is to be kept: ILGPU unloads kernels that nobody holds.</summary>
+    public Action<AcceleratorStream, KernelConfig, T> Load<T>(KernelSource source)
+        where T : struct => Load<Action<AcceleratorStream, KernelConfig, T>>(source.Method);
+
+    /// <inheritdoc cref="Load{T}(KernelSource)"/>
+    public TDelegate Load<TDelegate>(System.Reflection.MethodInfo method)
+        where TDelegate : Delegate
+    {
+        lock (_load)
+        {
+            _loading.Start();
+            try
+            {
+                _kernels++;
+                return Guard(() => Accelerator.LoadKernel<TDelegate>(method));
+            }
+            finally
+            {
+                _loading.Stop();
+            }
+        }
+    }
+
+    public void Launch<T>(Action<AcceleratorStream, KernelConfig, T> kernel, AcceleratorStream stream, KernelConfig shape, in T arguments)
+        where T : struct
+    {
+        Enter();
+        try
+        {
+            kernel(stream, shape, arguments);
+        }
+        catch (AcceleratorException e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    /// <summary>Uninitialised memory.</summary>
+    public DeviceBuffer<T> Allocate<T>(long length)
+        where T : unmanaged
+    {
+        MemoryBuffer1D<T, Stride1D.Dense> buffer = Guard(() => Accelerator.Allocate1D<T>(Math.Max(1, length)));
+        Interlocked.Add(ref _allocated, buffer.LengthInBytes);
+        return new DeviceBuffer<T>(buffer, () => Interlocked.Add(ref _allocated, -buffer.LengthInBytes));
+    }
+
+    /// <summary>Page-locked host memory, where the device knows such a thing.</summary>
+    public PageLockedArray1D<T> AllocateStaging<T>(long length)
+        where T : unmanaged => Guard(() => Accelerator.AllocatePageLocked1D<T>(Math.Max(1, length), uninitialized: true));
+
+    /// <summary>Sets memory to zero, in the compute stream's order.</summary>
+    public void Clear<T>(ArrayView<T> target)
+        where T : unmanaged => Guard(() =>
+        {
+            target.MemSetToZero(Compute);
+            return 0;
+        });
+
+    /// <summary>Copies from host memory that stays put until the stream has been waited for.</summary>
+    public void UploadAsync<T>(AcceleratorStream stream, ref T source, ArrayView<T> target)
+        where T : unmanaged
+    {
+        Enter();
+        try
+        {
+            target.CopyFromCPUUnsafeAsync(stream, ref source, target.Length);
+        }
+        catch (AcceleratorException e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    /// <inheritdoc cref="UploadAsync{T}"/>
+    public void DownloadAsync<T>(AcceleratorStream stream, ArrayView<T> source, ref T target)
+        where T : unmanaged
+    {
+        Enter();
+        try
+        {
+            source.CopyToCPUUnsafeAsync(stream, ref target, source.Length);
+        }
+        catch (AcceleratorException e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    /// <summary>Blocks until everything submitted to the stream is done.</summary>
+    public void Wait(AcceleratorStream stream) => Guard(() =>
+    {
+        stream.Synchronize();
+        return 0;
+    });
+
+    /// <summary>Runs something else that may fail on the device.</summary>
+    public T Guard<T>(Func<T> action)
+    {
+        Enter();
+        try
+        {
+            return action();
+        }
+        catch (AcceleratorException e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            Compute.Dispose();
+            Transfer.Dispose();
+            Accelerator.Dispose();
+        }
+        catch (AcceleratorException) when (_failure is not null)
+        {
+            // A lost device cannot free what was lost with it.
+        }
+
+        _context.Dispose();
+    }
+
+    private void Enter()
+    {
+        if (_failure is { } failure)
+        {
+            throw new DeviceException($"{Accelerator.Name} has failed before: {failure.Message}", failure);
+        }
+
+        Accelerator.Bind();
+    }
+
+    private DeviceException Fail(AcceleratorException e)
+    {
+        _failure = e;
+        return new DeviceException($"{Accelerator.Name} failed: {e.Message}", e);
+    }
+}
