@@ -103,8 +103,7 @@ public sealed unsafe partial class IlgpuDevice
             if (items > 0)
             {
                 arguments.FirstItem = firstItem;
-                var shared = SharedMemoryConfig.RequestDynamic<Quad>(warps * AttentionKernels.SharedQuads(shape.HeadSize));
-                _runtime.Launch(kv.Kernels.Attend, _runtime.Compute, new KernelConfig(new Index3D(items, shape.KvHeads, 1), new Index3D(Lanes.Count, warps, 1), shared), arguments);
+                _runtime.Launch(kv.Kernels.Attend, _runtime.Compute, _runtime.Shape<Quad>(new Index3D(items, shape.KvHeads, 1), new Index3D(Lanes.Count, warps, 1), warps * AttentionKernels.SharedQuads(shape.HeadSize)), arguments);
             }
         }
     }
@@ -181,10 +180,10 @@ public sealed unsafe partial class IlgpuDevice
         int perWarp = tile ? MatrixKernels.TileOutputs : _tuning.OutputsPerWarp;
         int partials = tile ? Lanes.Count : _tuning.OutputsPerWarp;
         int perGroup = _tuning.Warps * perWarp;
-        var shape = new KernelConfig(
+        KernelConfig shape = _runtime.Shape<float>(
             new Index3D((weights.Rows + perGroup - 1) / perGroup, tile ? (rows + MatrixKernels.TileRows - 1) / MatrixKernels.TileRows : rows, 1),
             new Index3D(Lanes.Count, _tuning.Warps, 1),
-            SharedMemoryConfig.RequestDynamic<float>(MatrixKernels.PartialFloats(_tuning.Warps, partials)));
+            MatrixKernels.PartialFloats(_tuning.Warps, partials));
         _runtime.Launch(tile ? kernels.Tile : kernels.Vector, _runtime.Compute, shape, new MatrixArguments
         {
             Weights = weights.Words,

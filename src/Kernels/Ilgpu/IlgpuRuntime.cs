@@ -2,6 +2,7 @@ using System.Diagnostics;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 using ServingGrid.Kernels.Ilgpu.Programs;
 using IlgpuHardware = ILGPU.Runtime.Device;
 
@@ -106,6 +107,11 @@ internal sealed class IlgpuRuntime : IDisposable
             }
         }
     }
+
+    /// <summary>A launch with so many elements of group memory (see <see cref="IPlatform.GroupMemory{T}"/>).</summary>
+    public KernelConfig Shape<T>(Index3D grid, Index3D group, int groupMemory)
+        where T : unmanaged =>
+        Accelerator.AcceleratorType == AcceleratorType.OpenCL ? new KernelConfig(grid, group) : new KernelConfig(grid, group, SharedMemoryConfig.RequestDynamic<T>(groupMemory));
 
     public void Launch<T>(Action<AcceleratorStream, KernelConfig, T> kernel, AcceleratorStream stream, KernelConfig shape, in T arguments)
         where T : struct
@@ -213,15 +219,18 @@ internal sealed class IlgpuRuntime : IDisposable
     {
         if (_failure is { } failure)
         {
-            throw new DeviceException($"{Accelerator.Name} has failed before: {failure.Message}", failure);
+            throw new DeviceException($"{Accelerator.Name} has failed before: {Reason(failure)}", failure);
         }
 
         Accelerator.Bind();
     }
 
+    // OpenCL's exceptions carry a code and no text.
+    private static string Reason(Exception e) => e is CLException cl ? cl.Error.ToString() : e.Message;
+
     private DeviceException Fail(AcceleratorException e)
     {
         _failure = e;
-        return new DeviceException($"{Accelerator.Name} failed: {e.Message}", e);
+        return new DeviceException($"{Accelerator.Name} failed: {Reason(e)}", e);
     }
 }

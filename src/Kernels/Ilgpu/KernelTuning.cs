@@ -8,16 +8,16 @@ namespace ServingGrid.Kernels.Ilgpu;
 /// </summary>
 internal sealed record KernelTuning
 {
-    /// <summary>Warps (rows of 32 threads) in a group of a matrix product.</summary>
+    /// <summary>Warps (rows of 32 threads) in a group of a matrix product: at most 4.</summary>
     public required int Warps { get; init; }
 
-    /// <summary>Outputs that a warp of the vector form computes, even and at most 32: few for many warps, many to share a barrier.</summary>
+    /// <summary>Outputs that a warp of the vector form computes, even, at most 32 / <see cref="Warps"/>: few for many warps, many to share a barrier.</summary>
     public required int OutputsPerWarp { get; init; }
 
     /// <summary>Fewest input rows for which the tiled form is used.</summary>
     public required int TileFromRows { get; init; }
 
-    /// <summary>Warps that share the keys and values of one prompt chunk.</summary>
+    /// <summary>Warps that share the keys and values of one prompt chunk: at most 4.</summary>
     public required int AttentionWarps { get; init; }
 
     /// <summary>Threads of a norm's group: a multiple of 32, at most 256.</summary>

@@ -23,9 +23,12 @@ internal static class AttentionKernels
     /// <summary>Positions of a piece.</summary>
     public const int Piece = 256;
 
+    /// <summary>Most warps in a group: a KV head serves at most sixteen query heads.</summary>
+    public const int MaxWarps = 4;
+
     private const int Tile = Lanes.Count;
 
-    /// <summary>Dynamic shared memory of a warp, in quads: its queries [HeadSize], then the tile's weights [32].</summary>
+    /// <summary>Shared memory of a warp, in quads: its queries [HeadSize], then the tile's weights [32].</summary>
     public static int SharedQuads(int headSize) => headSize + Tile;
 
     /// <summary>
@@ -48,9 +51,9 @@ internal static class AttentionKernels
         int endPiece = firstPiece + arguments.Items[item + 3];
         int partialRow = arguments.Items[item + 4];
 
-        // The base of dynamic shared memory is aligned: this kernel has no other.
+        // The base of the group's memory is aligned: this kernel has no other.
         int sharedStart = Group.IdxY * (cache.HeadSize + Tile);
-        ArrayView<Quad> shared = SharedMemory.GetDynamic<Quad>().AsAligned(16);
+        ArrayView<Quad> shared = TPlatform.GroupMemory<Quad>(MaxWarps * (THead.Size + Tile)).AsAligned(16);
         ArrayView<Quad> tileWeights = shared.SubView(sharedStart + cache.HeadSize, Tile);
 
         // Queries of this warp: row-major over rows and the heads that share the KV head. Those beyond the last have no context.

@@ -17,6 +17,12 @@ internal static class MatrixKernels
     /// <summary>Output features that a warp computes at a time in the tiled form.</summary>
     public const int TileOutputs = 4;
 
+    /// <summary>Most outputs that a group of the vector form computes: warps · OutputsPerWarp.</summary>
+    public const int VectorOutputs = 32;
+
+    /// <summary>Most warps in a group of the tiled form.</summary>
+    public const int TileWarps = 4;
+
     // One more than 32, so that the lanes that read a column of partial sums hit different banks.
     private const int PartialStride = Lanes.Count + 1;
 
@@ -34,7 +40,7 @@ internal static class MatrixKernels
         where TPlatform : struct, IPlatform
         where TFormat : struct, IBlockFormat
     {
-        ArrayView<float> partials = SharedMemory.GetDynamic<float>();
+        ArrayView<float> partials = TPlatform.GroupMemory<float>(VectorOutputs * PartialStride);
         ArrayView<Quad> input = arguments.Input.AsAligned(16);
         int lane = Group.IdxX;
         int firstPartial = Group.IdxY * arguments.OutputsPerWarp * PartialStride;
@@ -79,7 +85,7 @@ internal static class MatrixKernels
         where TFormat : struct, IBlockFormat
     {
         ArrayView<Quad> tile = SharedMemory.Allocate<Quad>(TileRows * StepQuads).AsAligned(16);
-        ArrayView<float> partials = SharedMemory.GetDynamic<float>();
+        ArrayView<float> partials = TPlatform.GroupMemory<float>(TileWarps * Lanes.Count * PartialStride);
         ArrayView<Quad> input = arguments.Input.AsAligned(16);
         int lane = Group.IdxX;
         int thread = Group.IdxY * Lanes.Count + lane;

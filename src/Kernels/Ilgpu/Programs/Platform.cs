@@ -21,6 +21,13 @@ internal interface IPlatform
     /// <summary>Rounds to nearest, ties to even.</summary>
     static abstract ushort FloatToHalf(float value);
 
+    /// <summary>
+    /// The group's shared memory: sized by the launch where the back end can, and of <paramref name="most"/> elements, a constant,
+    /// where it cannot. A kernel calls this once.
+    /// </summary>
+    static abstract ArrayView<T> GroupMemory<T>(int most)
+        where T : unmanaged;
+
     /// <summary>Lets the 32 lanes of a row of the group see each other's shared memory; every warp of the group takes part.</summary>
     static abstract void LaneBarrier();
 
@@ -37,6 +44,9 @@ internal readonly struct CudaPlatform : IPlatform
 
     public static ushort FloatToHalf(float value) => Interop.FloatAsInt((Half)value);
 
+    public static ArrayView<T> GroupMemory<T>(int most)
+        where T : unmanaged => SharedMemory.GetDynamic<T>();
+
     public static void LaneBarrier() => Warp.Barrier();
 
     public static Quad LaneMaximum(Quad value, ArrayView<Quad> scratch, int lane) => Lanes.ShuffledMaximum(value);
@@ -51,6 +61,9 @@ internal readonly struct WarpPlatform : IPlatform
 
     public static ushort FloatToHalf(float value) => PortableHalf.FromFloat(value);
 
+    public static ArrayView<T> GroupMemory<T>(int most)
+        where T : unmanaged => SharedMemory.GetDynamic<T>();
+
     public static void LaneBarrier() => Warp.Barrier();
 
     public static Quad LaneMaximum(Quad value, ArrayView<Quad> scratch, int lane) => Lanes.ShuffledMaximum(value);
@@ -58,7 +71,8 @@ internal readonly struct WarpPlatform : IPlatform
 
 /// <summary>
 /// OpenCL and anything else: no shuffles (PoCL has no sub-groups, other devices have them in any size), no half type (an
-/// optional extension). ILGPU writes a product and a sum as two statements, which OpenCL C does not contract.
+/// optional extension), no shared memory sized by the launch (ILGPU declares it in a way that PoCL refuses). ILGPU writes a
+/// product and a sum as two statements, which OpenCL C does not contract.
 /// </summary>
 internal readonly struct PortablePlatform : IPlatform
 {
@@ -67,6 +81,9 @@ internal readonly struct PortablePlatform : IPlatform
     public static float HalfToFloat(ushort half) => PortableHalf.ToFloat(half);
 
     public static ushort FloatToHalf(float value) => PortableHalf.FromFloat(value);
+
+    public static ArrayView<T> GroupMemory<T>(int most)
+        where T : unmanaged => SharedMemory.Allocate<T>(most);
 
     public static void LaneBarrier() => Group.Barrier();
 
