@@ -1,4 +1,5 @@
 using ServingGrid.Benchmarks;
+using ServingGrid.Benchmarks.Devices;
 using ServingGrid.Benchmarks.Http;
 using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Models;
@@ -11,6 +12,7 @@ Benchmark[] benchmarks =
     new("http", "load on an OpenAI-compatible server, or on two in turn: TTFT, ITL, tokens/s", HttpBenchmark.RunAsync),
     new("model", "prefill and decode on the CPU device, beside the machine's limits", ModelBenchmark.RunAsync),
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
+    new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
     new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
 ];

@@ -15,19 +15,16 @@ public static class IlgpuDevices
     public const string CpuAccelerator = "ilgpu-cpu";
 
     /// <summary>CUDA devices, then OpenCL devices, as their drivers list them. Empty where there is no driver.</summary>
-    public static IReadOnlyList<DeviceListing> List()
-    {
-        using Context context = Build(builder => builder.Cuda().OpenCL());
-        return
-        [
-            .. context.Devices.OfType<CudaDevice>().Select((d, i) => new DeviceListing($"cuda:{i}", d.Name, DeviceKind.Cuda, d.MemorySize)),
-            .. context.Devices.OfType<CLDevice>().Select((d, i) => new DeviceListing(
-                $"opencl:{i}",
-                d.Name,
-                d.DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU ? DeviceKind.OpenClGpu : DeviceKind.OpenClOther,
-                d.MemorySize)),
-        ];
-    }
+    /// <param name="warn">Told, in one sentence, about a driver that is there but fails.</param>
+    public static IReadOnlyList<DeviceListing> List(Action<string>? warn = null) =>
+    [
+        .. Found("CUDA", builder => builder.Cuda(), warn).Select((d, i) => new DeviceListing($"cuda:{i}", d.Name, DeviceKind.Cuda, d.MemorySize)),
+        .. Found("OpenCL", builder => builder.OpenCL(), warn).Select((d, i) => new DeviceListing(
+            $"opencl:{i}",
+            d.Name,
+            ((CLDevice)d).DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU ? DeviceKind.OpenClGpu : DeviceKind.OpenClOther,
+            d.MemorySize)),
+    ];
 
     /// <summary>Opens <c>cuda:N</c>, <c>opencl:N</c> or <c>ilgpu-cpu</c> and loads the kernels that every model needs.</summary>
     /// <exception cref="DeviceException">There is no such device, or it cannot be opened.</exception>
@@ -41,14 +38,14 @@ public static class IlgpuDevices
         string[] parts = id.Split(':');
         if (parts.Length != 2 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int index))
         {
-            throw new DeviceException($"\"{id}\" is not a device name");
+            throw new DeviceException("there is no such name");
         }
 
         return parts[0] switch
         {
-            "cuda" => Open(id, index, Build(builder => builder.Cuda()), context => [.. context.Devices.OfType<CudaDevice>()]),
-            "opencl" => Open(id, index, Build(builder => builder.OpenCL()), context => [.. context.Devices.OfType<CLDevice>()]),
-            _ => throw new DeviceException($"\"{id}\" is not a device name"),
+            "cuda" => Open(id, index, builder => builder.Cuda()),
+            "opencl" => Open(id, index, builder => builder.OpenCL()),
+            _ => throw new DeviceException("there is no such name"),
         };
     }
 
@@ -72,13 +69,28 @@ public static class IlgpuDevices
         });
     }
 
-    private static IlgpuDevice Open(string id, int index, Context context, Func<Context, IReadOnlyList<IlgpuHardware>> list)
+    private static IReadOnlyList<IlgpuHardware> Found(string driver, Action<Context.Builder> devices, Action<string>? warn)
     {
-        IReadOnlyList<IlgpuHardware> found = list(context);
+        try
+        {
+            using Context context = Build(devices);
+            return [.. context.Devices.Where(d => d.AcceleratorType != AcceleratorType.CPU)];
+        }
+        catch (AcceleratorException e)
+        {
+            warn?.Invoke($"the {driver} driver does not list its devices: {IlgpuRuntime.Reason(e)}");
+            return [];
+        }
+    }
+
+    private static IlgpuDevice Open(string id, int index, Action<Context.Builder> devices)
+    {
+        Context context = Build(devices);
+        IReadOnlyList<IlgpuHardware> found = [.. context.Devices.Where(d => d.AcceleratorType != AcceleratorType.CPU)];
         if (index >= found.Count)
         {
             context.Dispose();
-            throw new DeviceException($"there is no {id}: {found.Count} such devices were found");
+            throw new DeviceException(found.Count == 0 ? $"no {id.Split(':')[0]} device was found" : $"there are {found.Count} of them, counted from 0");
         }
 
         var runtime = new IlgpuRuntime(context, found[index]);

@@ -37,7 +37,7 @@ internal sealed class IlgpuRuntime : IDisposable
         {
             Accelerator?.Dispose();
             context.Dispose();
-            throw new DeviceException($"{hardware.Name} cannot be opened: {e.Message}", e);
+            throw new DeviceException($"{hardware.Name} cannot be opened: {Reason(e)}", e);
         }
 
         Catalog = new KernelCatalog(Accelerator.AcceleratorType switch
@@ -77,12 +77,15 @@ internal sealed class IlgpuRuntime : IDisposable
     public static Context.Builder Configure(Context.Builder builder) =>
         builder.EnableAlgorithms().EnableFusedMath().Optimize(OptimizationLevel.O2);
 
+    /// <summary>Bytes that were allocated here and not freed.</summary>
+    public long AllocatedBytes => Interlocked.Read(ref _allocated);
+
     /// <summary>Bytes that can still be allocated: what the driver says on CUDA, elsewhere the device's size less what was taken.</summary>
     public long FreeMemoryBytes => Guard(() => Accelerator switch
     {
         CudaAccelerator cuda => cuda.GetFreeMemory(),
-        { AcceleratorType: AcceleratorType.CPU } => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - GC.GetTotalMemory(false) - Interlocked.Read(ref _allocated)),
-        _ => Math.Max(0, Accelerator.MemorySize - Interlocked.Read(ref _allocated)),
+        { AcceleratorType: AcceleratorType.CPU } => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - GC.GetTotalMemory(false) - AllocatedBytes),
+        _ => Math.Max(0, Accelerator.MemorySize - AllocatedBytes),
     });
 
     /// <summary>Compiles and loads a kernel. The delegate is to be kept: ILGPU unloads kernels that nobody holds.</summary>
@@ -111,7 +114,7 @@ internal sealed class IlgpuRuntime : IDisposable
     /// <summary>A launch with so many elements of group memory (see <see cref="IPlatform.GroupMemory{T}"/>).</summary>
     public KernelConfig Shape<T>(Index3D grid, Index3D group, int groupMemory)
         where T : unmanaged =>
-        Accelerator.AcceleratorType == AcceleratorType.OpenCL ? new KernelConfig(grid, group) : new KernelConfig(grid, group, SharedMemoryConfig.RequestDynamic<T>(groupMemory));
+        Catalog.GroupMemoryByLaunch ? new KernelConfig(grid, group, SharedMemoryConfig.RequestDynamic<T>(groupMemory)) : new KernelConfig(grid, group);
 
     public void Launch<T>(Action<AcceleratorStream, KernelConfig, T> kernel, AcceleratorStream stream, KernelConfig shape, in T arguments)
         where T : struct
@@ -199,6 +202,9 @@ internal sealed class IlgpuRuntime : IDisposable
         }
     }
 
+    /// <summary>What went wrong, in words: OpenCL's exceptions carry a code and no text.</summary>
+    public static string Reason(Exception e) => e is CLException cl ? cl.Error.ToString() : e.Message;
+
     public void Dispose()
     {
         try
@@ -224,9 +230,6 @@ internal sealed class IlgpuRuntime : IDisposable
 
         Accelerator.Bind();
     }
-
-    // OpenCL's exceptions carry a code and no text.
-    private static string Reason(Exception e) => e is CLException cl ? cl.Error.ToString() : e.Message;
 
     private DeviceException Fail(AcceleratorException e)
     {

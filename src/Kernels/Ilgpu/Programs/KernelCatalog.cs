@@ -15,6 +15,9 @@ internal sealed class KernelCatalog(Type platform)
     /// <summary>Largest head that the attention kernels take.</summary>
     public const int MaxHeadSize = 256;
 
+    /// <summary>Whether the platform's <see cref="IPlatform.GroupMemory{T}"/> is sized by the launch.</summary>
+    public bool GroupMemoryByLaunch => platform != typeof(PortablePlatform);
+
     public KernelSource Norm => Source("rms norm", typeof(NormKernels), nameof(NormKernels.RmsNorm), true, platform);
 
     public KernelSource SwiGlu => Source("swiglu", typeof(ElementKernels), nameof(ElementKernels.SwiGlu), true, platform);

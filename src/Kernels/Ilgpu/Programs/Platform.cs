@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Algorithms;
 using Half = ILGPU.Half;
 
 namespace ServingGrid.Kernels.Ilgpu.Programs;
@@ -111,11 +110,7 @@ internal static class Lanes
     {
         for (int mask = Count / 2; mask > 0; mask >>= 1)
         {
-            value = new Quad(
-                XMath.Max(value.X, Warp.ShuffleXor(value.X, mask)),
-                XMath.Max(value.Y, Warp.ShuffleXor(value.Y, mask)),
-                XMath.Max(value.Z, Warp.ShuffleXor(value.Z, mask)),
-                XMath.Max(value.W, Warp.ShuffleXor(value.W, mask)));
+            value = Quad.Max(value, Warp.ShuffleXor(value, mask));
         }
 
         return value;

@@ -14,7 +14,7 @@ internal readonly struct Quad(float x, float y, float z, float w)
 
     public static Quad operator +(Quad a, Quad b) => new(a.X + b.X, a.Y + b.Y, a.Z + b.Z, a.W + b.W);
 
-    public static Quad operator *(Quad a, Quad b) => 
+    public static Quad operator *(Quad a, Quad b) =>
         new(FusedMath.Multiply(a.X, b.X), FusedMath.Multiply(a.Y, b.Y), FusedMath.Multiply(a.Z, b.Z), FusedMath.Multiply(a.W, b.W));
 
     public static Quad Splat(float value) => new(value, value, value, value);

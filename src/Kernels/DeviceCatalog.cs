@@ -1,0 +1,72 @@
+using System.Globalization;
+using ServingGrid.Kernels.Cpu;
+using ServingGrid.Kernels.Ilgpu;
+
+namespace ServingGrid.Kernels;
+
+/// <summary>What <c>--device</c> takes and <c>--list-devices</c> prints. Stateless; safe from any thread.</summary>
+public static class DeviceCatalog
+{
+    /// <summary>The first CUDA device, else the first OpenCL GPU, else <see cref="Cpu"/>.</summary>
+    public const string Auto = "auto";
+
+    /// <summary>SIMD kernels on this machine's processor.</summary>
+    public const string Cpu = "cpu";
+
+    /// <summary>Every device that can be named here, best first.</summary>
+    /// <param name="warn">Told, in one sentence, about a driver that is there but fails.</param>
+    public static IReadOnlyList<DeviceListing> List(Action<string>? warn = null) =>
+    [
+        .. IlgpuDevices.List(warn).OrderBy(d => d.Kind),
+        new DeviceListing(Cpu, CpuFeatures.Brand(), DeviceKind.Cpu, 0),
+        new DeviceListing(IlgpuDevices.CpuAccelerator, "ILGPU's CPU accelerator: the GPU's kernels, hundreds of times slower than cpu", DeviceKind.IlgpuCpu, 0),
+    ];
+
+    /// <summary>One line for each device: name, hardware, memory.</summary>
+    public static string Print(IEnumerable<DeviceListing> devices) => string.Join(
+        Environment.NewLine,
+        devices.Select(d => string.Create(CultureInfo.InvariantCulture, $"{d.Id,-12} {d.Name}{(d.MemoryBytes > 0 ? $", {d.MemoryBytes / (double)(1 << 30):F1} GiB" : "")}")));
+
+    /// <summary>Opens a device by name.</summary>
+    /// <param name="id"><c>auto</c>, <c>cpu</c>, <c>cuda:N</c>, <c>opencl:N</c> or <c>ilgpu-cpu</c>.</param>
+    /// <param name="cpu">How the <c>cpu</c> device uses the machine.</param>
+    /// <param name="warn">Told, in one sentence, about each device that <c>auto</c> passed over although it was found.</param>
+    /// <exception cref="DeviceException">No such device, or it cannot be used: one sentence that names the usable ones.</exception>
+    public static Device Open(string id, CpuDeviceOptions? cpu = null, Action<string>? warn = null)
+    {
+        switch (id)
+        {
+            case Auto:
+                return OpenBest(cpu, warn);
+            case Cpu:
+                return CpuDevice.Create(cpu);
+            default:
+                try
+                {
+                    return IlgpuDevices.Open(id);
+                }
+                catch (DeviceException e)
+                {
+                    string usable = string.Join(", ", List().Select(d => d.Id).Where(usable => usable != id).Prepend(Auto));
+                    throw new DeviceException($"device {id} cannot be used ({e.Message}); usable here: {usable}", e);
+                }
+        }
+    }
+
+    private static Device OpenBest(CpuDeviceOptions? cpu, Action<string>? warn)
+    {
+        foreach (DeviceListing found in List(warn).Where(d => d.Kind is DeviceKind.Cuda or DeviceKind.OpenClGpu))
+        {
+            try
+            {
+                return IlgpuDevices.Open(found.Id);
+            }
+            catch (DeviceException e)
+            {
+                warn?.Invoke($"device {found.Id} ({found.Name}) is passed over: {e.Message}");
+            }
+        }
+
+        return CpuDevice.Create(cpu);
+    }
+}
