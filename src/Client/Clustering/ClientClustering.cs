@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Messaging;
+using StackExchange.Redis;
 
 namespace ServingGrid.Client.Clustering;
 
@@ -21,15 +23,30 @@ public static class ClientClustering
         return cluster.Kind switch
         {
             ClusterKind.Local => client.UseLocalhostClustering(serviceId: "servinggrid", clusterId: cluster.ClusterId),
-            ClusterKind.File => client.UseFileClustering(cluster),
-            _ => throw new ClusterStoreException($"Clusters of kind {cluster.Kind} are not built into this version."),
+            ClusterKind.File => client.UseMembershipTable(new FileMembershipTable(new MembershipDatabase(cluster.Connection, cluster.ClusterId))),
+            ClusterKind.AzureTable => client.UseAzureTable(cluster),
+            ClusterKind.Redis => client.UseRedis(RedisStore.Parse(cluster.Connection)),
+            _ => throw new ArgumentOutOfRangeException(nameof(cluster), cluster.Kind, "not a kind of cluster"),
         };
     }
 
-    private static IClientBuilder UseFileClustering(this IClientBuilder client, ClusterStore cluster)
+    private static IClientBuilder UseRedis(this IClientBuilder client, ConfigurationOptions redis) =>
+        client.UseRedisClustering(options => options.ConfigurationOptions = redis);
+
+    private static IClientBuilder UseAzureTable(this IClientBuilder client, ClusterStore cluster)
     {
-        client.Services.AddSingleton(new MembershipDatabase(cluster.Connection, cluster.ClusterId));
-        client.Services.AddSingleton<IGatewayListProvider, FileGatewayListProvider>();
+#if AZURE_STORAGE_CLUSTERING
+        Azure.Data.Tables.TableServiceClient service = AzureTableStore.Open(cluster.Connection);
+        return client.UseAzureStorageClustering(options => options.TableServiceClient = service);
+#else
+        return client.UseMembershipTable(AzureTableStore.Membership(cluster));
+#endif
+    }
+
+    private static IClientBuilder UseMembershipTable(this IClientBuilder client, IMembershipTable table)
+    {
+        client.Services.AddSingleton(table);
+        client.Services.AddSingleton<IGatewayListProvider, TableGatewayListProvider>();
         return client;
     }
 }

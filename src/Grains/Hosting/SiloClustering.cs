@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using ServingGrid.Client.Clustering;
+using StackExchange.Redis;
 
 namespace ServingGrid.Grains.Hosting;
 
@@ -35,11 +37,22 @@ public static class SiloClustering
 
                 // Now, so that an unusable file ends the start with one sentence instead of a silo's log.
                 database.Initialize();
-                silo.Services.AddSingleton(database);
-                silo.Services.AddSingleton<IMembershipTable, FileMembershipTable>();
+                silo.Services.AddSingleton<IMembershipTable>(new FileMembershipTable(database));
+                break;
+            case ClusterKind.AzureTable:
+#if AZURE_STORAGE_CLUSTERING
+                Azure.Data.Tables.TableServiceClient service = AzureTableStore.Open(cluster.Connection);
+                silo.UseAzureStorageClustering(options => options.TableServiceClient = service);
+#else
+                silo.Services.AddSingleton<IMembershipTable>(AzureTableStore.Membership(cluster));
+#endif
+                break;
+            case ClusterKind.Redis:
+                ConfigurationOptions redis = RedisStore.Parse(cluster.Connection);
+                silo.UseRedisClustering(options => options.ConfigurationOptions = redis);
                 break;
             default:
-                throw new ClusterStoreException($"Clusters of kind {cluster.Kind} are not built into this version.");
+                throw new ArgumentOutOfRangeException(nameof(cluster), cluster.Kind, "not a kind of cluster");
         }
 
         return silo;
