@@ -32,4 +32,7 @@ internal static partial class GrainsLog
 
     [LoggerMessage(11, LogLevel.Warning, "Request {RequestId}: the prefill on {Device} failed: {Reason}")]
     public static partial void PrefillFailed(this ILogger log, string requestId, string device, string reason);
+
+    [LoggerMessage(20, LogLevel.Warning, "{Sentence}")]
+    public static partial void DevicePassedOver(this ILogger log, string sentence);
 }

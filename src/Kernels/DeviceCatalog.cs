@@ -13,6 +13,8 @@ public static class DeviceCatalog
     /// <summary>SIMD kernels on this machine's processor.</summary>
     public const string Cpu = "cpu";
 
+    private static readonly Lazy<string> Best = new(() => List().First(IsChosen).Id);
+
     /// <summary>Every device that can be named here, best first.</summary>
     /// <param name="warn">Told, in one sentence, about a driver that is there but fails.</param>
     public static IReadOnlyList<DeviceListing> List(Action<string>? warn = null) =>
@@ -26,6 +28,9 @@ public static class DeviceCatalog
     public static string Print(IEnumerable<DeviceListing> devices) => string.Join(
         Environment.NewLine,
         devices.Select(d => string.Create(CultureInfo.InvariantCulture, $"{d.Id,-12} {d.Name}{(d.MemoryBytes > 0 ? $", {d.MemoryBytes / (double)(1 << 30):F1} GiB" : "")}")));
+
+    /// <summary>What <see cref="Auto"/> stands for on this machine, looked up once; other names are their own.</summary>
+    public static string Resolve(string id) => id == Auto ? Best.Value : id;
 
     /// <summary>Opens a device by name.</summary>
     /// <param name="id"><c>auto</c>, <c>cpu</c>, <c>cuda:N</c>, <c>opencl:N</c> or <c>ilgpu-cpu</c>.</param>
@@ -53,9 +58,12 @@ public static class DeviceCatalog
         }
     }
 
+    // An OpenCL device that is no GPU is slower than the SIMD kernels, and the CPU accelerator is for tests.
+    private static bool IsChosen(DeviceListing device) => device.Kind is DeviceKind.Cuda or DeviceKind.OpenClGpu or DeviceKind.Cpu;
+
     private static Device OpenBest(CpuDeviceOptions? cpu, Action<string>? warn)
     {
-        foreach (DeviceListing found in List(warn).Where(d => d.Kind is DeviceKind.Cuda or DeviceKind.OpenClGpu))
+        foreach (DeviceListing found in List(warn).Where(d => IsChosen(d) && d.Kind != DeviceKind.Cpu))
         {
             try
             {

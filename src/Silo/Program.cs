@@ -1,9 +1,16 @@
 using ServingGrid.Grains.Hosting;
+using ServingGrid.Kernels;
 using ServingGrid.Silo;
 
 if (args.Contains("--help"))
 {
     Console.WriteLine(SiloOptions.Help);
+    return 0;
+}
+
+if (args.Contains("--list-devices"))
+{
+    Console.WriteLine(DeviceCatalog.Print(DeviceCatalog.List(Console.Error.WriteLine)));
     return 0;
 }
 

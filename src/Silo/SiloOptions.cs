@@ -19,7 +19,8 @@ internal sealed record SiloOptions
           --model PATH            GGUF file
           --model-name NAME       name for clients (default: the file's name)
           --role ROLE             prefill, decode or both (default: both)
-          --device DEVICE         cpu (default)
+          --device DEVICE         auto (the fastest), cpu (default), cuda:N, opencl:N or ilgpu-cpu
+          --list-devices          show the devices of this machine
           --threads N             threads of a CPU device (default: all cores)
           --cluster STORE         file:PATH, redis:HOST:PORT or azure-table:CONNECTION
           --cluster-id ID         separates grids that share a store (default: servinggrid)

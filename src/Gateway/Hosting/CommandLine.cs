@@ -16,6 +16,7 @@ internal static class CommandLine
           --model PATH        the GGUF file to serve                  (default: the bundled toy model)
           --name NAME         the name that clients ask for           (default: the file's, without extension)
           --device NAME       the device to serve it on               (default: auto, the fastest there is)
+          --list-devices      show the devices of this machine
           --threads N         threads of a CPU device                 (default: one for each core)
           --context N         longest prompt and answer, in tokens    (default: what the model was made for)
           --max-sequences N   requests that are computed at a time    (default: 64)
@@ -31,6 +32,8 @@ internal static class CommandLine
         ["--model", "--name", "--device", "--threads", "--context", "--max-sequences", "--max-waiting", "--urls", "--api-key", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
+
+    public static bool AsksForDevices(IEnumerable<string> args) => args.Contains("--list-devices");
 
     /// <param name="args">The program's arguments.</param>
     /// <param name="environment">Reads an environment variable.</param>

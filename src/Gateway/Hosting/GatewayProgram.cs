@@ -1,5 +1,6 @@
 using ServingGrid.Grains.Hosting;
 using ServingGrid.Grains.Workers;
+using ServingGrid.Kernels;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -18,6 +19,12 @@ internal static class GatewayProgram
         if (CommandLine.AsksForHelp(args))
         {
             Console.WriteLine(CommandLine.Help);
+            return Success;
+        }
+
+        if (CommandLine.AsksForDevices(args))
+        {
+            Console.WriteLine(DeviceCatalog.Print(DeviceCatalog.List(Console.Error.WriteLine)));
             return Success;
         }
 

@@ -1,6 +1,7 @@
 using ServingGrid.Engine;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Transfer;
+using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Workers;
 
@@ -67,5 +68,5 @@ internal static class WorkerMetadata
     /// <summary>Key of the role that the silo started with.</summary>
     public const string Role = "servinggrid.role";
 
-    public static string DeviceId(string siloName, string device) => $"{siloName}/{DeviceFactory.Resolve(device)}";
+    public static string DeviceId(string siloName, string device) => $"{siloName}/{DeviceCatalog.Resolve(device)}";
 }

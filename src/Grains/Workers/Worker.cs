@@ -1,6 +1,7 @@
 using ServingGrid.Client;
 using ServingGrid.Engine;
 using ServingGrid.Kernels;
+using ServingGrid.Kernels.Cpu;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
 using ServingGrid.Model.Tokenization;
@@ -40,7 +41,8 @@ public sealed class Worker : IAsyncDisposable
         {
             using ModelFile model = ModelFile.Open(options.ModelPath);
             Tokenizer tokenizer = TokenizerFactory.Create(model.Metadata);
-            device = DeviceFactory.Create(options.Device, options.Threads);
+            ILogger? log = loggers?.CreateLogger<Worker>();
+            device = DeviceCatalog.Open(options.Device, new CpuDeviceOptions { Threads = options.Threads }, warning => log?.DevicePassedOver(warning));
             EngineOptions engineOptions = KvMemory.Resolve(options, model.Config, device);
             InferenceEngine engine = new(
                 model.Config, model.Weights, model.Fingerprint, tokenizer, device, engineOptions, time, loggers?.CreateLogger<InferenceEngine>());

@@ -18,7 +18,7 @@ public sealed record WorkerOptions
 
     public DeviceRole Role { get; init; } = DeviceRole.Both;
 
-    /// <summary>"cpu", or another of <see cref="DeviceFactory.List"/>.</summary>
+    /// <summary>"auto", "cpu", or another of <see cref="DeviceCatalog.List"/>.</summary>
     public string Device { get; init; } = "cpu";
 
     /// <summary>Threads of a CPU device; 0: one for each core.</summary>

@@ -56,6 +56,11 @@ internal sealed class AttentionPlan(IlgpuRuntime runtime, KernelTuning tuning) :
         }
 
         int sharing = shape.Heads / shape.KvHeads;
+        if (sharing > 4 * AttentionKernels.MaxWarps)
+        {
+            throw new ArgumentException($"{sharing} query heads share a KV head; the attention kernels take up to {4 * AttentionKernels.MaxWarps}", nameof(shape));
+        }
+
         int rowsPerTile = Math.Max(1, 4 * tuning.AttentionWarps / sharing);
         SingleWarps = (sharing + 3) / 4;
         TileWarps = (rowsPerTile * sharing + 3) / 4;

@@ -9,12 +9,25 @@ namespace ServingGrid.Kernels.Ilgpu;
 /// </summary>
 internal static class DriverLibraries
 {
+    /// <summary>The library names that ILGPU asks for on Linux.</summary>
+    public const string Cuda = "cuda";
+
+    /// <inheritdoc cref="Cuda"/>
+    public const string OpenCl = "OpenCL";
+
     private static readonly Lazy<bool> Registration = new(() =>
     {
         AssemblyLoadContext.GetLoadContext(typeof(ILGPU.Context).Assembly)!.ResolvingUnmanagedDll += (assembly, name) =>
-            name is "OpenCL" or "cuda" && NativeLibrary.TryLoad($"lib{name}.so.1", out nint library) ? library : 0;
+            name is OpenCl or Cuda && NativeLibrary.TryLoad($"lib{name}.so.1", out nint library) ? library : 0;
         return true;
     });
+
+    /// <summary>Whether a driver can be loaded: quick, where building a context takes a good part of a second.</summary>
+    public static bool IsPresent(string name)
+    {
+        string file = OperatingSystem.IsWindows() ? name == Cuda ? "nvcuda.dll" : "OpenCL.dll" : $"lib{name}.so.1";
+        return NativeLibrary.TryLoad(file, out _);
+    }
 
     /// <summary>To be called before the first context is built. Any thread, any number of times.</summary>
     public static void Register() => _ = Registration.Value;

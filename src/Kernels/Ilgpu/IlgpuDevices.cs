@@ -18,8 +18,8 @@ public static class IlgpuDevices
     /// <param name="warn">Told, in one sentence, about a driver that is there but fails.</param>
     public static IReadOnlyList<DeviceListing> List(Action<string>? warn = null) =>
     [
-        .. Found("CUDA", builder => builder.Cuda(), warn).Select((d, i) => new DeviceListing($"cuda:{i}", d.Name, DeviceKind.Cuda, d.MemorySize)),
-        .. Found("OpenCL", builder => builder.OpenCL(), warn).Select((d, i) => new DeviceListing(
+        .. Found(DriverLibraries.Cuda, builder => builder.Cuda(), warn).Select((d, i) => new DeviceListing($"cuda:{i}", d.Name, DeviceKind.Cuda, d.MemorySize)),
+        .. Found(DriverLibraries.OpenCl, builder => builder.OpenCL(), warn).Select((d, i) => new DeviceListing(
             $"opencl:{i}",
             d.Name,
             ((CLDevice)d).DeviceType == CLDeviceType.CL_DEVICE_TYPE_GPU ? DeviceKind.OpenClGpu : DeviceKind.OpenClOther,
@@ -71,6 +71,11 @@ public static class IlgpuDevices
 
     private static IReadOnlyList<IlgpuHardware> Found(string driver, Action<Context.Builder> devices, Action<string>? warn)
     {
+        if (!DriverLibraries.IsPresent(driver))
+        {
+            return [];
+        }
+
         try
         {
             using Context context = Build(devices);

@@ -66,6 +66,8 @@ public sealed class IlgpuRuntimeTests
             Assert.Throws<ArgumentException>(() => device.ResidualProjection(narrow, matrix, null, output));
             Assert.Throws<ArgumentException>(() => device.AllocateKvCache(new KvLayout(1, 1, 512), 1));
             using KvCache cache = device.AllocateKvCache(new KvLayout(1, 1, 8), 2);
+            using Tensor many = device.AllocateTensor(1, 20 * 8);
+            Assert.Throws<ArgumentException>(() => device.Attention(many, cache, 0, new AttentionShape(20, 1, 8), many));
             Assert.Throws<ArgumentOutOfRangeException>(() => device.Gather(cache, 0, 1, [2], new byte[cache.Layout.BlockBytes], null));
             Assert.Throws<ArgumentException>(() => device.Gather(cache, 0, 1, [1], new byte[3], null));
             Assert.Throws<ArgumentOutOfRangeException>(() => device.TopCandidates(output, 1, 5, new int[5], new float[5]));
