@@ -31,7 +31,7 @@ public sealed record GenerateRequest
     [Id(6)]
     public bool IgnoreEos { get; init; }
 
-    /// <summary>The answer ends before the first of these texts.</summary>
+    /// <summary>The answer ends before the first of these texts, looked for in what follows its first <see cref="MinTokens"/> tokens.</summary>
     [Id(7)]
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 

@@ -26,7 +26,7 @@ public sealed record SequenceRequest
     /// <summary>End-of-generation tokens are ordinary tokens (load tests).</summary>
     public bool IgnoreEos { get; init; }
 
-    /// <summary>The answer ends at the first of these texts; needs an engine with a tokenizer.</summary>
+    /// <summary>The answer ends at the first of these texts, in what follows its first <see cref="MinTokens"/> tokens; needs an engine with a tokenizer.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
     /// <summary>Separates the prefix caches of tenants; null shares the common one.</summary>

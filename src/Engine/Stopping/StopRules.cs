@@ -47,7 +47,7 @@ internal sealed class StopRules
         return false;
     }
 
-    /// <summary>Takes note of the answer's next token. Stop strings are looked for in the text from the minimum length on.</summary>
+    /// <summary>Takes note of the answer's next token. Stop strings are looked for in the text of the tokens after the minimum length, as clients do.</summary>
     public void Add(int token)
     {
         if (_matcher is null)
@@ -56,7 +56,7 @@ internal sealed class StopRules
         }
 
         string piece = _text!.Append(token);
-        if (++_answerLength >= _request.MinTokens)
+        if (++_answerLength > _request.MinTokens)
         {
             _matcher.Append(piece);
         }
