@@ -5,10 +5,10 @@ using ServingGrid.Testing.Reference;
 
 namespace ServingGrid.Engine.Tests.Support;
 
-/// <summary>A reference device whose steps a test can hold up or fail, and whose logits it can spoil.</summary>
-internal sealed class HookedDevice : Device
+/// <summary>A device (the reference, unless told otherwise) whose steps a test can hold up or fail, and whose logits it can spoil.</summary>
+internal sealed class HookedDevice(Device? inner = null) : Device
 {
-    private readonly ReferenceDevice _inner = new();
+    private readonly Device _inner = inner ?? new ReferenceDevice();
     private volatile Action<StepBatch>? _onStep;
     private volatile Action? _onCopy;
 
