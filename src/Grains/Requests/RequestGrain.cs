@@ -27,6 +27,9 @@ internal sealed class RequestGrain(LocalDevice device, Handover handover, Reques
     /// <summary>A client that has not asked for the next item for so long is gone: clients read ahead of their consumers.</summary>
     public static readonly TimeSpan OrphanTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long the grain stays after its request has ended.</summary>
+    public static readonly TimeSpan Linger = TimeSpan.FromSeconds(2);
+
     private static readonly GenerateUpdate Beat = new();
 
     public async IAsyncEnumerable<GenerateUpdate> Generate(GenerateAttempt attempt, [EnumeratorCancellation] CancellationToken cancellation = default)
@@ -81,9 +84,16 @@ internal sealed class RequestGrain(LocalDevice device, Handover handover, Reques
             }
 
             GridMetrics.ActiveRequests.Add(-1);
-            DeactivateOnIdle();
+            DeactivateSoon();
         }
     }
+
+    /// <summary>
+    /// Not at once: the client still disposes its enumerator, and that call would activate the grain anew, on any silo, only to
+    /// find nothing.
+    /// </summary>
+    private void DeactivateSoon() =>
+        this.RegisterGrainTimer(static (grain, _) => { grain.DeactivateOnIdle(); return Task.CompletedTask; }, this, Linger, Timeout.InfiniteTimeSpan);
 
     private void CheckDevice(string model)
     {
