@@ -12,4 +12,10 @@ internal static partial class ClientLog
 
     [LoggerMessage(3, LogLevel.Information, "Model {Model}: tokenizer and template fetched from the grid ({Bytes} bytes)")]
     public static partial void ModelFetched(this ILogger log, string model, long bytes);
+
+    [LoggerMessage(4, LogLevel.Information, "Connected to the grid at {Cluster}")]
+    public static partial void Connected(this ILogger log, string cluster);
+
+    [LoggerMessage(5, LogLevel.Warning, "The grid at {Cluster} cannot be reached ({Reason}); it is tried again until it can")]
+    public static partial void NotConnected(this ILogger log, string cluster, string reason);
 }

@@ -25,6 +25,15 @@ public sealed record ClusterStore(ClusterKind Kind, string Connection)
     /// <summary>Separates grids that share a store.</summary>
     public string ClusterId { get; init; } = "servinggrid";
 
+    /// <summary>For people: where the store is, without the secrets that a connection may hold.</summary>
+    public string Display => Kind switch
+    {
+        ClusterKind.Local => "local",
+        ClusterKind.File => $"file:{Connection}",
+        ClusterKind.Redis => $"redis:{Connection.Split(',')[0]}",
+        _ => Connection.StartsWith("http", StringComparison.OrdinalIgnoreCase) ? $"azure-table:{Connection.Split('?')[0]}" : "azure-table",
+    };
+
     /// <summary>Reads the operator's spelling.</summary>
     /// <returns>Null, with a sentence in <paramref name="error"/>, when it makes no sense.</returns>
     public static ClusterStore? TryParse(string text, out string error)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using ServingGrid.Client.Clustering;
 
 namespace ServingGrid.Client.Hosting;
 
@@ -17,5 +18,18 @@ public static class GridClientServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IGridClient, GridClient>();
         return services;
+    }
+
+    /// <summary>
+    /// Adds <see cref="IGridClient"/> of the grid that <paramref name="cluster"/> names, for a process without a silo. The host starts
+    /// whether or not a silo is there; until one is, calls end in <see cref="GridError.Unavailable"/>. It reconnects by itself.
+    /// </summary>
+    public static IServiceCollection AddServingGridClient(this IServiceCollection services, ClusterStore cluster, Action<GridClientOptions>? configure = null)
+    {
+        services.TryAddSingleton(cluster);
+        services.TryAddSingleton<GridConnection>();
+        services.AddHostedService(provider => provider.GetRequiredService<GridConnection>());
+        services.TryAddSingleton<IGridClient, ConnectingGridClient>();
+        return services.AddServingGridClient(configure);
     }
 }

@@ -7,7 +7,16 @@ namespace ServingGrid.Gateway.Hosting;
 /// <summary>What the program prints once it serves.</summary>
 internal static class Banner
 {
-    public static string Describe(IEnumerable<string> urls, GatewayOptions options, ModelCard card, DeviceInfo device)
+    /// <summary>With a silo in this process.</summary>
+    public static string Describe(IEnumerable<string> urls, GatewayOptions options, ModelCard card, DeviceInfo device) => Join(urls, options, card.Name,
+        $"model    {card.Name} ({options.ModelPath}), context of {card.ContextLength} tokens",
+        $"device   {device.Id}: {device.Name} ({device.Kernels})");
+
+    /// <summary>As a client of a grid.</summary>
+    public static string Describe(IEnumerable<string> urls, GatewayOptions options, (string State, string? Model) grid) => Join(urls, options, grid.Model ?? "MODEL",
+        $"grid     {options.Cluster.Display}: {grid.State}");
+
+    private static string Join(IEnumerable<string> urls, GatewayOptions options, string model, params string[] facts)
     {
         string version = typeof(Banner).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
         string[] addresses = [.. urls];
@@ -15,9 +24,8 @@ internal static class Banner
         return $$"""
             ServingGrid {{version}}
               address  {{string.Join(", ", addresses)}}
-              model    {{card.Name}} ({{options.ModelPath}}), context of {{card.ContextLength}} tokens
-              device   {{device.Id}}: {{device.Name}} ({{device.Kernels}})
-              try      curl {{Reachable(addresses[0])}}/v1/chat/completions{{key}} -d '{"model":"{{card.Name}}","messages":[{"role":"user","content":"What is the capital of France?"}]}'
+              {{string.Join("\n  ", facts)}}
+              try      curl {{Reachable(addresses[0])}}/v1/chat/completions{{key}} -d '{"model":"{{model}}","messages":[{"role":"user","content":"What is the capital of France?"}]}'
             Ctrl-C stops it.
             """;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using ServingGrid.Client.Clustering;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -13,6 +14,17 @@ internal static class CommandLine
 
         usage: ServingGrid.Gateway [options]
 
+          --cluster STORE     serve what the silos of this grid serve: file:PATH, redis:HOST:PORT or
+                              azure-table:CONNECTION                  (default: local, a silo in this process)
+          --cluster-id ID     separates grids that share a store      (default: servinggrid)
+          --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
+          --api-key KEY       ask for this key on /v1/*; may be given several times
+                              (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
+          --verbose           log more than warnings
+          --help              show this text
+
+        For the silo in this process:
+
           --model PATH        the GGUF file to serve                  (default: the bundled toy model)
           --name NAME         the name that clients ask for           (default: the file's, without extension)
           --device NAME       the device to serve it on               (default: auto, the fastest there is)
@@ -21,15 +33,11 @@ internal static class CommandLine
           --context N         longest prompt and answer, in tokens    (default: what the model was made for)
           --max-sequences N   requests that are computed at a time    (default: 64)
           --max-waiting N     requests that wait; more get a 429      (default: 256)
-          --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
-          --api-key KEY       ask for this key on /v1/*; may be given several times
-                              (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
-          --verbose           log more than warnings
-          --help              show this text
         """;
 
-    private static readonly string[] Names =
-        ["--model", "--name", "--device", "--threads", "--context", "--max-sequences", "--max-waiting", "--urls", "--api-key", "--verbose", "--help"];
+    private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--context", "--max-sequences", "--max-waiting"];
+
+    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 
@@ -41,6 +49,7 @@ internal static class CommandLine
     public static GatewayOptions Parse(IReadOnlyList<string> args, Func<string, string?> environment)
     {
         var options = new GatewayOptions { ApiKeys = SplitList(environment(GatewayOptions.ApiKeyVariable) ?? "", ',') };
+        var given = new List<string>();
         for (int i = 0; i < args.Count; i++)
         {
             string[] parts = args[i].Split('=', 2);
@@ -58,6 +67,12 @@ internal static class CommandLine
 
             string value = parts.Length == 2 ? parts[1] : ++i < args.Count ? args[i] : throw new UsageException($"{name} needs a value.");
             options = Apply(options, name, value);
+            given.Add(name);
+        }
+
+        if (options.Cluster.Kind != ClusterKind.Local && given.Intersect(SiloNames).FirstOrDefault() is { } useless)
+        {
+            throw new UsageException($"{useless} has no meaning beside --cluster: the silos of the grid have the models.");
         }
 
         return options.Validate() is { } fault ? throw new UsageException(fault) : options;
@@ -72,6 +87,8 @@ internal static class CommandLine
         "--context" => options with { ContextLength = ParseCount(name, value) },
         "--max-sequences" => options with { MaxSequences = ParseCount(name, value) },
         "--max-waiting" => options with { MaxWaiting = ParseCount(name, value) },
+        "--cluster" => options with { Cluster = ParseCluster(value) with { ClusterId = options.Cluster.ClusterId } },
+        "--cluster-id" => options with { Cluster = options.Cluster with { ClusterId = value } },
         "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
         "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
         _ => throw new UsageException($"{name} takes no value."),
@@ -81,6 +98,8 @@ internal static class CommandLine
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
             ? count
             : throw new UsageException($"{name} must be a whole number, not '{value}'.");
+
+    private static ClusterStore ParseCluster(string value) => ClusterStore.TryParse(value, out string error) ?? throw new UsageException(error);
 
     private static string[] SplitList(string value, char separator) =>
         value.Split(separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

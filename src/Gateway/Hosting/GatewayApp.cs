@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
+using ServingGrid.Client;
 using ServingGrid.Client.Observability;
 using ServingGrid.Gateway.Errors;
 using ServingGrid.Gateway.Http;
@@ -7,6 +8,7 @@ using ServingGrid.Gateway.Observability;
 using ServingGrid.Gateway.OpenAi;
 using ServingGrid.Gateway.OpenAi.Generation;
 using ServingGrid.Gateway.OpenAi.Requests;
+using ServingGrid.Grains.Hosting;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -17,7 +19,7 @@ internal static class GatewayApp
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
 
     /// <param name="options">Valid options.</param>
-    /// <param name="addGrid">Registers an <see cref="Client.IGridClient"/> and what it needs.</param>
+    /// <param name="addGrid">Registers an <see cref="IGridClient"/> and what it needs.</param>
     public static WebApplication Create(GatewayOptions options, Action<WebApplicationBuilder> addGrid)
     {
         // No arguments and a content root of its own: neither the working directory nor its files change what is served.
@@ -54,11 +56,12 @@ internal static class GatewayApp
         logging.AddSimpleConsole(console => console.SingleLine = true);
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Warning);
-        // The one asks for a garbage collector that takes memory for each core, which a silo beside a model must not; the other takes the
-        // time since the machine started for a stall.
-        LogLevel orleans = verbose ? LogLevel.Information : LogLevel.Error;
-        logging.AddFilter("Orleans.Runtime.Silo", orleans);
-        logging.AddFilter("Orleans.Runtime.Watchdog", orleans);
+        if (!verbose)
+        {
+            logging.QuietOrleans();
+        }
+
+        logging.AddFilter(typeof(IGridClient).Namespace + ".Hosting", LogLevel.Information);
 
         // The host reports a failed start a second time, with its stack: the program prints the sentence.
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);

@@ -1,4 +1,5 @@
 using System.Net;
+using ServingGrid.Client.Clustering;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -8,6 +9,9 @@ internal sealed record GatewayOptions
     public const string DefaultUrl = "http://127.0.0.1:8080";
     public const int MaxThreads = 1024;
     public const string ApiKeyVariable = "SERVINGGRID_API_KEY";
+
+    /// <summary>The grid to be a client of; <see cref="ClusterKind.Local"/>: a silo in this process.</summary>
+    public ClusterStore Cluster { get; init; } = ClusterStore.Local;
 
     /// <summary>The model file that the embedded silo serves.</summary>
     public string ModelPath { get; init; } = BundledModel;
@@ -48,7 +52,7 @@ internal sealed record GatewayOptions
     /// <summary>Null when everything is in range, else one sentence.</summary>
     public string? Validate()
     {
-        if (!File.Exists(ModelPath))
+        if (Cluster.Kind == ClusterKind.Local && !File.Exists(ModelPath))
         {
             return $"There is no model file '{ModelPath}'.";
         }

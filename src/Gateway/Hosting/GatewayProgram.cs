@@ -1,3 +1,4 @@
+using ServingGrid.Client.Clustering;
 using ServingGrid.Grains.Hosting;
 using ServingGrid.Grains.Workers;
 using ServingGrid.Kernels;
@@ -47,7 +48,17 @@ internal static class GatewayProgram
     {
         ListenAddresses.Check(options.Urls);
         Worker? worker = null;
-        await using WebApplication app = GatewayApp.Create(options, builder => worker = EmbeddedSilo.Add(builder, options));
+        await using WebApplication app = GatewayApp.Create(options, builder =>
+        {
+            if (options.Cluster.Kind == ClusterKind.Local)
+            {
+                worker = EmbeddedSilo.Add(builder, options);
+            }
+            else
+            {
+                GridSilos.Connect(builder, options);
+            }
+        });
         try
         {
             await app.StartAsync();
@@ -58,7 +69,9 @@ internal static class GatewayProgram
             throw new StartupException(failure.Message, failure);
         }
 
-        Console.WriteLine(Banner.Describe(app.Urls, options, worker!.Card, worker.Engine.Device.Info));
+        Console.WriteLine(worker is not null
+            ? Banner.Describe(app.Urls, options, worker.Card, worker.Engine.Device.Info)
+            : Banner.Describe(app.Urls, options, await GridSilos.DescribeAsync(app.Services)));
         await app.WaitForShutdownAsync();
     }
 

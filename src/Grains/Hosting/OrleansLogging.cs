@@ -4,15 +4,15 @@ namespace ServingGrid.Grains.Hosting;
 public static class OrleansLogging
 {
     /// <summary>
-    /// Hides what is said better elsewhere (a failed start, which the program prints in one sentence) or is no fault at all: connections
-    /// that break when a silo dies, placements that are tried again, and a watchdog that calls the time since boot a stall.
+    /// Leaves errors, but for those that are said better elsewhere (a failed start, which the program prints in one sentence) or are
+    /// no fault at all: connections that break and directories that are handed over when a silo dies, placements that are tried again.
     /// </summary>
     public static ILoggingBuilder QuietOrleans(this ILoggingBuilder logging) => logging
+        .AddFilter("Orleans", LogLevel.Error)
+        .AddFilter("Orleans.Runtime.GrainDirectory", LogLevel.Critical)
+        .AddFilter("Orleans.Runtime.Metadata", LogLevel.Critical)
         .AddFilter("Orleans.Runtime.SiloLifecycleSubject", LogLevel.None)
         .AddFilter("Orleans.Runtime.Silo", LogLevel.None)
-        .AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error)
-        .AddFilter("Orleans.Runtime.CallbackData", LogLevel.Error)
         .AddFilter("Orleans.Runtime.Messaging", LogLevel.Critical)
-        .AddFilter("Orleans.Grain.InvokeException", LogLevel.Error)
         .AddFilter("Polly", LogLevel.None);
 }

@@ -39,9 +39,12 @@ internal static class ApiCalls
     }
 
     /// <summary>Sum of a metric over all its labels; it must be there.</summary>
-    public static async Task<double> ReadMetricAsync(this GatewayProcess gateway, string name)
+    public static Task<double> ReadMetricAsync(this GatewayProcess gateway, string name) => gateway.Http.ReadMetricAsync(name);
+
+    /// <summary>Sum of a metric over all its labels; it must be there.</summary>
+    public static async Task<double> ReadMetricAsync(this HttpClient http, string name)
     {
-        string text = await gateway.Http.GetStringAsync("/metrics");
+        string text = await http.GetStringAsync("/metrics");
         string[] samples =
         [
             .. text.Split('\n').Where(line => line.StartsWith(name + "{", StringComparison.Ordinal) || line.StartsWith(name + " ", StringComparison.Ordinal)),

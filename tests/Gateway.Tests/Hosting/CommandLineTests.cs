@@ -1,3 +1,4 @@
+using ServingGrid.Client.Clustering;
 using ServingGrid.Gateway.Hosting;
 using ServingGrid.Testing;
 
@@ -28,6 +29,14 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public void Parse_Cluster_NeedsNoModelFile()
+    {
+        GatewayOptions options = Parse("--cluster-id", "blue", "--cluster", "redis:localhost:6379,password=secret");
+        Assert.Equal((ClusterKind.Redis, "blue"), (options.Cluster.Kind, options.Cluster.ClusterId));
+        Assert.Equal("redis:localhost:6379", options.Cluster.Display);
+    }
+
+    [Fact]
     public void Parse_KeysInTheEnvironment_AreTaken() =>
         Assert.Equal(["a", "b"], CommandLine.Parse([], name => name == "SERVINGGRID_API_KEY" ? "a, b" : null).ApiKeys);
 
@@ -44,6 +53,8 @@ public sealed class CommandLineTests
     [InlineData("--urls has 'http://example.org:80'", "--urls", "http://example.org:80")]
     [InlineData("--urls has 'http://127.0.0.1:1/x'", "--urls", "http://127.0.0.1:1/x")]
     [InlineData("An API key is empty", "--api-key", " ")]
+    [InlineData("'tape:x' is not a cluster", "--cluster", "tape:x")]
+    [InlineData("--threads has no meaning beside --cluster", "--threads", "2", "--cluster", "file:x")]
     [InlineData("--verbose takes no value", "--verbose=1")]
     public void Parse_WrongArguments_OneSentence(string sentence, params string[] args)
     {

@@ -12,4 +12,4 @@ internal sealed record ModelResponse(string Id, string Object, long Created, str
 internal sealed record ModelListResponse(string Object, IReadOnlyList<ModelResponse> Data);
 
 /// <summary>What <c>/health</c> says.</summary>
-internal sealed record HealthResponse(string Status, IReadOnlyList<string> Models);
+internal sealed record HealthResponse(string Status, IReadOnlyList<string> Models, string? Reason);

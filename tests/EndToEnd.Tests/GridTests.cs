@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+using ServingGrid.EndToEnd.Tests.Support;
+using ServingGrid.Testing;
+
+namespace ServingGrid.EndToEnd.Tests;
+
+/// <summary>A gateway and silos as processes of their own, which meet in a file.</summary>
+public sealed class GridTests(BundledGateway bundled) : IDisposable
+{
+    private const int Kill = 9;
+
+    private readonly TemporaryFolder _folder = new();
+
+    private string Cluster => "file:" + _folder.Combine("grid.db");
+
+    [Fact]
+    public async Task Chat_PrefillSiloAndDecodeSilo_AnswersAsOneProcessAndDecodeComputesNoPrompt()
+    {
+        await using SiloProcess prefill = await SiloProcess.StartAsync(Cluster, "prefill", "--disaggregation", "always");
+        await using SiloProcess decode = await SiloProcess.StartAsync(Cluster, "decode", "--disaggregation", "always");
+        await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
+        await WaitForHealthAsync(gateway, HttpStatusCode.OK);
+
+        Assert.Contains($"grid     {Cluster}", gateway.Output);
+        foreach (string question in (string[])["What is the capital of France?", LongQuestion()])
+        {
+            JsonObject Chat() => new()
+            {
+                ["model"] = BundledGateway.Model,
+                ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = question }),
+                ["temperature"] = 0,
+                ["max_tokens"] = 48,
+            };
+            JsonNode alone = await bundled.Process.CallAsync("/v1/chat/completions", Chat());
+            JsonNode grid = await gateway.CallAsync("/v1/chat/completions", Chat());
+
+            Assert.Equal(Answer(alone), Answer(grid));
+            Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)grid["usage"]!["prompt_tokens"]!);
+        }
+
+        Assert.Equal(0, await decode.Http.ReadMetricAsync("vllm:prompt_tokens_total"));
+        Assert.True(await prefill.Http.ReadMetricAsync("vllm:prompt_tokens_total") > 200);
+    }
+
+    [Fact]
+    public async Task Gateway_BeforeTheFirstSiloAndAfterTheLast_SaysSoAndServesAgain()
+    {
+        await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
+        Assert.Contains("no silo is active", await WaitForHealthAsync(gateway, HttpStatusCode.ServiceUnavailable));
+        using (HttpResponseMessage early = await gateway.PostAsync("/v1/completions", Completion()))
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, early.StatusCode);
+        }
+
+        string? first = null;
+        for (int round = 0; round < 2; round++)
+        {
+            await using SiloProcess silo = await SiloProcess.StartAsync(Cluster, "both");
+            await WaitForHealthAsync(gateway, HttpStatusCode.OK);
+            string answer = Answer(await gateway.CallAsync("/v1/completions", Completion()));
+            Assert.Equal(first ??= answer, answer);
+
+            silo.Signal(Kill);
+            await WaitForHealthAsync(gateway, HttpStatusCode.ServiceUnavailable);
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static JsonObject Completion() => new() { ["model"] = BundledGateway.Model, ["prompt"] = "Once upon", ["max_tokens"] = 16, ["temperature"] = 0 };
+
+    private static string LongQuestion() => string.Join(' ', Enumerable.Range(1, 60).Select(i => $"{i} plus {i}?"));
+
+    private static string Answer(JsonNode response) =>
+        (string)(response["choices"]![0]!["text"] ?? response["choices"]![0]!["message"]!["content"])!;
+
+    private static async Task<string> WaitForHealthAsync(GatewayProcess gateway, HttpStatusCode status)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            using HttpResponseMessage response = await gateway.Http.GetAsync("/health");
+            string text = await response.Content.ReadAsStringAsync();
+            if (response.StatusCode == status && (status == HttpStatusCode.OK || text.Contains("reason")))
+            {
+                return text;
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(60), $"/health still says {text}\n{gateway.Output}");
+            await Task.Delay(100);
+        }
+    }
+}
