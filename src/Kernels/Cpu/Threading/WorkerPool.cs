@@ -49,6 +49,9 @@ internal sealed class WorkerPool : IDisposable
 
     public int Workers { get; }
 
+    /// <summary>Threads that sleep now; for tests.</summary>
+    internal int Sleeping => Volatile.Read(ref _sleeping);
+
     /// <summary>Runs the work on every worker and returns when all have finished.</summary>
     public void Run(ParallelWork work)
     {
