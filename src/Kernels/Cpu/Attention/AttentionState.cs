@@ -29,8 +29,8 @@ internal static unsafe class AttentionState<L, V>
         }
 
         float max = Math.Max(total[0], piece[0]);
-        V totalFactor = VectorMath<L, V>.Exp(L.Broadcast(total[0] - max));
-        V pieceFactor = VectorMath<L, V>.Exp(L.Broadcast(piece[0] - max));
+        V totalFactor = VectorMath<L, V>.Exp2(L.Broadcast(total[0] - max));
+        V pieceFactor = VectorMath<L, V>.Exp2(L.Broadcast(piece[0] - max));
         total[0] = max;
         for (int i = AttentionGeometry.StateSums; i < floats; i += L.Count)
         {
@@ -49,10 +49,6 @@ internal static unsafe class AttentionState<L, V>
             sum += sums[lane];
         }
 
-        float inverse = 1f / sum;
-        for (int d = 0; d < headSize; d++)
-        {
-            output[d] = state[AttentionGeometry.StateOutput + d] * inverse;
-        }
+        VectorMath<L, V>.Scale(state + AttentionGeometry.StateOutput, 1f / sum, headSize, output);
     }
 }

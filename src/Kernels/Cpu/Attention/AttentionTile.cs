@@ -54,7 +54,7 @@ internal static unsafe class AttentionTile<L, V>
         float* keys = work;
         float* values = keys + geometry.KeyFloats;
         float* scores = values + geometry.ValueFloats;
-        var source = new KvSource(keys, geometry.PaddedSlots, values, geometry.PaddedHead, false);
+        var source = new KvSource(keys, geometry.PaddedSlots, values, geometry.PaddedHead, false, 0);
         int end = Math.Min((piece + 1) * geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
         for (int b = piece * geometry.PieceBlocks; b < end; b++)
         {
@@ -62,11 +62,7 @@ internal static unsafe class AttentionTile<L, V>
             byte* block = cache.Block(layer, blocks[b]);
             if (direct)
             {
-                source = KvSource.InPlace(block, geometry.Layout, kvHead);
-                if (b + 1 < end)
-                {
-                    KvSource.InPlace(cache.Block(layer, blocks[b + 1]), geometry.Layout, kvHead).Prefetch(geometry.Layout);
-                }
+                source = KvSource.InPlace(block, geometry.Layout, kvHead, b + 1 < end ? cache.Block(layer, blocks[b + 1]) : block);
             }
             else
             {
@@ -103,7 +99,7 @@ internal static unsafe class AttentionTile<L, V>
         float* state = states + (long)first * stateFloats;
         for (int c = 0; c < slots; c += BlockProduct.Columns)
         {
-            product.Run(rows, queries + first * headSize, headSize, source.KeyColumn(c), source.KeyStride, source.Half, headSize, scores + c, slots, false);
+            product.Run(rows, queries + first * headSize, headSize, source.KeyColumn(c), source.KeyStride, source.Half, source.Ahead, headSize, scores + c, slots, false);
         }
 
         float unit = product.ReadsHalf || geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale;
@@ -115,7 +111,7 @@ internal static unsafe class AttentionTile<L, V>
         float* output = state + AttentionGeometry.StateOutput;
         for (int c = 0; c < geometry.PaddedHead; c += BlockProduct.Columns)
         {
-            product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, seen, output + c, stateFloats, true);
+            product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, source.Ahead, seen, output + c, stateFloats, true);
         }
     }
 
@@ -131,7 +127,7 @@ internal static unsafe class AttentionTile<L, V>
 
         if (seen < slots)
         {
-            // Only the last block of a row: e^-∞ is made exactly 0 below.
+            // Only the last block of a row: 2^-∞ is made exactly 0 below.
             for (int i = 0; i < slots; i += L.Count)
             {
                 L.Store(scores + i, L.Select(i, seen, L.Load(scores + i), L.Broadcast(float.NegativeInfinity)));
@@ -155,7 +151,7 @@ internal static unsafe class AttentionTile<L, V>
         float* sums = state + AttentionGeometry.StateSums;
         for (int i = 0; i < slots; i += L.Count)
         {
-            V p = VectorMath<L, V>.Exp(L.Subtract(L.Load(scores + i), shift));
+            V p = VectorMath<L, V>.Exp2(L.Subtract(L.Load(scores + i), shift));
             if (seen < slots)
             {
                 p = L.Select(i, seen, p, L.Zero);
@@ -170,7 +166,7 @@ internal static unsafe class AttentionTile<L, V>
     /// <summary>A new maximum: what was summed relative to the old one is scaled down.</summary>
     private static void Raise(float max, float* state, int stateFloats)
     {
-        V factor = VectorMath<L, V>.Exp(L.Broadcast(state[0] - max));
+        V factor = VectorMath<L, V>.Exp2(L.Broadcast(state[0] - max));
         for (int i = AttentionGeometry.StateSums; i < stateFloats; i += L.Count)
         {
             L.Store(state + i, L.Multiply(L.Load(state + i), factor));

@@ -27,11 +27,12 @@ internal abstract unsafe class BlockProduct
     /// <param name="b">F32, or F16 if <paramref name="half"/>.</param>
     /// <param name="bStride">Elements from row to row of b.</param>
     /// <param name="half">Element type of b.</param>
+    /// <param name="ahead">Bytes from b to what will be b next time, to ask for it; 0 if nothing comes.</param>
     /// <param name="depth">Steps.</param>
     /// <param name="c">F32, <paramref name="cStride"/> floats from row to row.</param>
     /// <param name="cStride">Floats.</param>
     /// <param name="accumulate">Starts from what c holds instead of from zero.</param>
-    public abstract void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, int depth, float* c, int cStride, bool accumulate);
+    public abstract void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate);
 }
 
 /// <summary>The product in C#, four rows and two vectors at a time.</summary>
@@ -45,7 +46,7 @@ internal sealed unsafe class BlockProduct<L, V> : BlockProduct
 
     public override bool ReadsHalf => false;
 
-    public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, int depth, float* c, int cStride, bool accumulate)
+    public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {
         for (int column = 0; column < Columns; column += 2 * L.Count)
         {

@@ -1,9 +1,7 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace ServingGrid.Kernels.Cpu.Attention;
 
 /// <summary>Where the keys [headSize][slots] and values [slots][headSize] of one head and block are, and in which type.</summary>
-internal readonly unsafe struct KvSource(void* keys, int keyStride, void* values, int valueStride, bool half)
+internal readonly unsafe struct KvSource(void* keys, int keyStride, void* values, int valueStride, bool half, nint ahead)
 {
     private readonly byte* _keys = (byte*)keys;
     private readonly byte* _values = (byte*)values;
@@ -17,24 +15,14 @@ internal readonly unsafe struct KvSource(void* keys, int keyStride, void* values
     /// <summary>Elements from one slot to the next.</summary>
     public int ValueStride { get; } = valueStride;
 
-    /// <summary>F16 in the cache itself.</summary>
-    public static KvSource InPlace(byte* block, KvLayout layout, int kvHead) => new(
-        block + 2L * layout.KeyOffset(kvHead, 0, 0), layout.BlockSize, block + 2L * layout.ValueOffset(kvHead, 0, 0), layout.HeadSize, true);
+    /// <summary>Bytes to the block that comes next: blocks are scattered, which no hardware prefetcher foresees.</summary>
+    public nint Ahead { get; } = ahead;
+
+    /// <summary>F16 in the cache itself; <paramref name="next"/> is the block that follows.</summary>
+    public static KvSource InPlace(byte* block, KvLayout layout, int kvHead, byte* next) => new(
+        block + 2L * layout.KeyOffset(kvHead, 0, 0), layout.BlockSize, block + 2L * layout.ValueOffset(kvHead, 0, 0), layout.HeadSize, true, (nint)(next - block));
 
     public void* KeyColumn(int column) => _keys + column * (Half ? 2 : 4);
 
     public void* ValueColumn(int column) => _values + column * (Half ? 2 : 4);
-
-    /// <summary>Asks for an F16 block that comes next: blocks are scattered, which no hardware prefetcher foresees.</summary>
-    public void Prefetch(KvLayout layout)
-    {
-        if (Sse.IsSupported)
-        {
-            for (int offset = 0; offset < 2 * layout.HeadSize * layout.BlockSize; offset += 64)
-            {
-                Sse.Prefetch0(_keys + offset);
-                Sse.Prefetch0(_values + offset);
-            }
-        }
-    }
 }

@@ -7,8 +7,8 @@ internal static unsafe class GatedActivation<L, V>
     where L : ILanes<V>
     where V : unmanaged
 {
-    /// <summary>gate[i] = silu(gate[i]) · up[i]; <paramref name="count"/> is a multiple of 16.</summary>
-    public static void Apply(float* gate, float* up, int count)
+    /// <summary>output[i] = silu(gate[i]) · up[i]; <paramref name="count"/> is a multiple of 16.</summary>
+    public static void Apply(float* gate, float* up, int count, float* output)
     {
         V one = L.Broadcast(1f);
         V zero = L.Zero;
@@ -20,7 +20,7 @@ internal static unsafe class GatedActivation<L, V>
             V e = VectorMath<L, V>.Exp(L.Or(g, sign));
             V numerator = L.Where(L.GreaterOrEqual(g, zero), one, e);
             V sigmoid = L.Divide(numerator, L.Add(one, e));
-            L.Store(gate + i, L.Multiply(L.Multiply(g, sigmoid), L.Load(up + i)));
+            L.Store(output + i, L.Multiply(L.Multiply(g, sigmoid), L.Load(up + i)));
         }
     }
 }

@@ -6,7 +6,7 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// <summary>Emits <see cref="Attention.BlockProduct"/> for AVX-512: up to 8 rows by two vectors, all sums in registers.</summary>
 /// <remarks>
 /// <code>
-/// rax a   rdx, rsi, r10, r11: 1, 3, 5, 7 strides of a   rcx b   r8 stride of b   r9 steps left, then c   rdi arguments
+/// rax a   rdx, rsi, r10, r11: 1, 3, 5, 7 strides of a   rcx b   r8 stride of b   r9 steps left, then c   rdi arguments, in the loop: distance of what comes next
 /// zmm0–7 first vector of each row   zmm8–15 second   zmm16, zmm17 b
 /// </code>
 /// </remarks>
@@ -44,7 +44,10 @@ internal static class BlockProductEmitter
         code.mov(rcx, __qword_ptr[rdi + 16]);
         code.mov(r8, __qword_ptr[rdi + 24]);
         code.mov(r9, __qword_ptr[rdi + 32]);
+        code.push(rdi);
+        code.mov(rdi, __qword_ptr[rdi + 64]);
         Steps(code, rows, half);
+        code.pop(rdi);
         code.mov(r9, __qword_ptr[rdi + 40]);
         code.mov(rdx, __qword_ptr[rdi + 48]);
         for (int t = 0; t < rows; t++)
@@ -68,6 +71,8 @@ internal static class BlockProductEmitter
         code.Label(ref loop);
         if (half)
         {
+            // One line for each step: as much of the next block as is read of this one, at the same pace.
+            code.prefetcht0(__byte_ptr[rcx + rdi]);
             code.vcvtph2ps(zmm16, __ymmword_ptr[rcx]);
             code.vcvtph2ps(zmm17, __ymmword_ptr[rcx + 32]);
         }

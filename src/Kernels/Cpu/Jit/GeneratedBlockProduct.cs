@@ -27,7 +27,7 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
 
     public override bool ReadsHalf => true;
 
-    public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, int depth, float* c, int cStride, bool accumulate)
+    public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {
         var arguments = new BlockProductArguments
         {
@@ -39,13 +39,14 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
             C = c,
             CStride = cStride * sizeof(float),
             Accumulate = accumulate ? 1 : 0,
+            Ahead = ahead,
         };
         ((delegate* unmanaged[SuppressGCTransition]<BlockProductArguments*, void>)_entries[rows - 1 + (half ? Rows : 0)])(&arguments);
         GC.KeepAlive(this);
     }
 }
 
-/// <summary>What the generated code is called with, by pointer in RDI; strides in bytes. Eight fields of 8 bytes, in this order.</summary>
+/// <summary>What the generated code is called with, by pointer in RDI; strides in bytes. Nine fields of 8 bytes, in this order.</summary>
 internal unsafe struct BlockProductArguments
 {
     public float* A;
@@ -56,4 +57,5 @@ internal unsafe struct BlockProductArguments
     public float* C;
     public nint CStride;
     public nint Accumulate;
+    public nint Ahead;
 }

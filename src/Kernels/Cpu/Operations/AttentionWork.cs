@@ -8,6 +8,7 @@ namespace ServingGrid.Kernels.Cpu.Operations;
 /// <summary>Paged attention of a step: the units of an <see cref="AttentionPlan"/>, then the combination of those that were cut.</summary>
 internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork, IDisposable
 {
+    private const float Log2E = 1.44269504f;
     private readonly AttentionPlan _plan = new();
     private readonly ScratchBuffer _states = new();
     private StepBatch _batch = null!;
@@ -116,12 +117,12 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         Finish(merge, _batch.Sequences[merge.Sequence], total);
     }
 
-    /// <summary>Rows by query position, then head; scaled by 1/√headSize (and by what the cache's element type asks for).</summary>
+    /// <summary>Rows by query position, then head; scaled by 1/√headSize, by log2 e for a softmax in powers of two (and by what the cache's element type asks for).</summary>
     private void PackQueries(in AttentionUnit unit, in SequenceRows sequence, int* limits, float* packed, int padded)
     {
         int headSize = _geometry.Shape.HeadSize;
         int group = _geometry.Group;
-        float scale = 1f / MathF.Sqrt(headSize) * (context.Lanes.Product.ReadsHalf || _geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale);
+        float scale = Log2E / MathF.Sqrt(headSize) * (context.Lanes.Product.ReadsHalf || _geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale);
         for (int r = 0; r < padded; r++)
         {
             int query = unit.FirstQuery + r / group;
@@ -134,10 +135,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
 
             limits[r] = sequence.FirstPosition + query + 1;
             float* source = _query.Row(sequence.FirstRow + query) + (unit.KvHead * group + r % group) * headSize;
-            for (int d = 0; d < headSize; d++)
-            {
-                packed[r * headSize + d] = source[d] * scale;
-            }
+            context.Lanes.Scale(source, scale, headSize, packed + r * headSize);
         }
     }
 

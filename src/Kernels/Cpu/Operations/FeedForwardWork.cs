@@ -52,13 +52,11 @@ internal sealed unsafe class FeedForwardWork(DeviceContext context) : ParallelWo
                 ActivationTile activations = _source.Tile(tile, _gate.Kernel);
                 _gate.Kernel.Multiply(_gate.Panel(firstPanel), panels, _gate.Columns, activations, gated, width);
                 _up.Kernel.Multiply(_up.Panel(firstPanel), panels, _up.Columns, _source.Tile(tile, _up.Kernel), upward, width);
-                int columns = Math.Min(panels * PanelLayout.Rows, _gate.Rows - firstPanel * PanelLayout.Rows);
                 for (int t = 0; t < activations.Rows; t++)
                 {
-                    float* row = gated + t * width;
-                    context.Lanes.GatedActivation(row, upward + t * width, panels * PanelLayout.Rows);
+                    // A row of the tensor has room for whole panels.
                     float* output = _hidden.Row(tile * ActivationLayout.TileRows + t) + firstPanel * PanelLayout.Rows;
-                    Buffer.MemoryCopy(row, output, columns * sizeof(float), columns * sizeof(float));
+                    context.Lanes.GatedActivation(gated + t * width, upward + t * width, panels * PanelLayout.Rows, output);
                 }
             }
         }

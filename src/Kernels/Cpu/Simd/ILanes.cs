@@ -72,6 +72,12 @@ internal unsafe interface ILanes<V>
     /// <summary>acc + Σ of the four products (u − 128)·s in each lane; u any unsigned bytes, s signed bytes of −127 … 127.</summary>
     static abstract V DotOffset(V acc, V u, V s);
 
+    /// <summary>To the nearest integer, ties to even.</summary>
+    static abstract V Round(V a);
+
+    /// <summary>a · 2^n for integers n (as floats) that keep the result a normal number.</summary>
+    static abstract V ScaleByPower(V a, V n);
+
     /// <summary>True if a &gt; b in some lane.</summary>
     static abstract bool AnyGreater(V a, V b);
 

@@ -27,8 +27,11 @@ internal abstract unsafe class LaneKernels
     /// <inheritdoc cref="ActivationQuantizer{L,V}.Row"/>
     public abstract void QuantizeRow(float* input, int columns, byte* tile, int t, int tileRows);
 
+    /// <inheritdoc cref="VectorMath{L,V}.Scale"/>
+    public abstract void Scale(float* input, float factor, int count, float* output);
+
     /// <inheritdoc cref="GatedActivation{L,V}.Apply"/>
-    public abstract void GatedActivation(float* gate, float* up, int count);
+    public abstract void GatedActivation(float* gate, float* up, int count, float* output);
 
     /// <inheritdoc cref="AttentionTile{L,V}.Piece"/>
     public abstract void AttentionPiece(
@@ -55,7 +58,9 @@ internal abstract unsafe class LaneKernels
         public override void QuantizeRow(float* input, int columns, byte* tile, int t, int tileRows) =>
             ActivationQuantizer<L, V>.Row(input, columns, tile, t, tileRows);
 
-        public override void GatedActivation(float* gate, float* up, int count) => GatedActivation<L, V>.Apply(gate, up, count);
+        public override void Scale(float* input, float factor, int count, float* output) => VectorMath<L, V>.Scale(input, factor, count, output);
+
+        public override void GatedActivation(float* gate, float* up, int count, float* output) => GatedActivation<L, V>.Apply(gate, up, count, output);
 
         public override void AttentionPiece(
             float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work) =>
