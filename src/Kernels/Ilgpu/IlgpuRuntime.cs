@@ -18,6 +18,7 @@ internal sealed class IlgpuRuntime : IDisposable
     private readonly Context _context;
     private readonly Stopwatch _loading = new();
     private readonly Lock _load = new();
+    private readonly Lock _launch = new();
     private volatile Exception? _failure;
     private long _allocated;
     private int _kernels;
@@ -122,7 +123,11 @@ internal sealed class IlgpuRuntime : IDisposable
         Enter();
         try
         {
-            kernel(stream, shape, arguments);
+            // An OpenCL kernel's arguments are part of the kernel, which steps and transfers share.
+            lock (_launch)
+            {
+                kernel(stream, shape, arguments);
+            }
         }
         catch (AcceleratorException e)
         {

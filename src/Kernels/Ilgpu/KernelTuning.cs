@@ -26,13 +26,16 @@ internal sealed record KernelTuning
     /// <summary>Threads of element-wise kernels and of candidate selection: a power of two, at most 256.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Logits that each thread of a selecting group looks through: few for many groups, many for few rounds.</summary>
+    public required int LogitsPerThread { get; init; }
+
     public static KernelTuning For(AcceleratorType type) => type switch
     {
-        AcceleratorType.Cuda => new() { Warps = 4, OutputsPerWarp = 2, TileFromRows = 2, AttentionWarps = 4, NormThreads = 256, Threads = 256 },
-        AcceleratorType.OpenCL => new() { Warps = 4, OutputsPerWarp = 4, TileFromRows = 2, AttentionWarps = 4, NormThreads = 128, Threads = 128 },
+        AcceleratorType.Cuda => new() { Warps = 4, OutputsPerWarp = 2, TileFromRows = 2, AttentionWarps = 4, NormThreads = 256, Threads = 256, LogitsPerThread = 8 },
+        AcceleratorType.OpenCL => new() { Warps = 4, OutputsPerWarp = 4, TileFromRows = 2, AttentionWarps = 4, NormThreads = 128, Threads = 128, LogitsPerThread = 8 },
 
         // Threads of the CPU accelerator are threads of the operating system and a barrier costs as much as a long row: small
         // groups, and as much work between two barriers as there can be.
-        _ => new() { Warps = 1, OutputsPerWarp = 32, TileFromRows = int.MaxValue, AttentionWarps = 1, NormThreads = 32, Threads = 32 },
+        _ => new() { Warps = 1, OutputsPerWarp = 32, TileFromRows = int.MaxValue, AttentionWarps = 1, NormThreads = 32, Threads = 32, LogitsPerThread = 64 },
     };
 }

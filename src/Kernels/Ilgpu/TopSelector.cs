@@ -23,7 +23,7 @@ internal sealed class TopSelector(IlgpuRuntime runtime, KernelSet kernels, Kerne
         do
         {
             // At least twice as many elements as survive, so that every round gets shorter.
-            int segment = Math.Max(tuning.Threads * 8, 4 * count);
+            int segment = Math.Max(tuning.Threads * tuning.LogitsPerThread, 4 * count);
             segments = (length + segment - 1) / segment;
             ArrayView<ulong> output = Rounds(round % 2, (long)rows * segments * count);
             runtime.Launch(
