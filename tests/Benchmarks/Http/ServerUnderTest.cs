@@ -9,17 +9,23 @@ namespace ServingGrid.Benchmarks.Http;
 /// <summary>An OpenAI-compatible server and the prompts that it gets. Requests may run at the same time.</summary>
 internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prompts) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 1024 }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
+
+    private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
     private string _model = "";
 
     public PromptMaker Prompts => prompts;
 
-    /// <summary>Asks for the model's name and answers one small request, so that nothing is done for the first time later.</summary>
+    /// <summary>Asks for the model's name and sends requests for some seconds, so that nothing is done for the first time later.</summary>
     public async Task PrepareAsync()
     {
         JsonNode models = JsonNode.Parse(await _http.GetStringAsync("/v1/models"))!;
         _model = (string)models["data"]![0]!["id"]!;
-        await CompleteAsync(prompts.Make(40), 16);
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < WarmUp)
+        {
+            await Task.WhenAll(CompleteAsync(prompts.Make(128), 16), CompleteAsync(prompts.Make(300), 16));
+        }
     }
 
     /// <summary>One streamed greedy completion of a prompt given as token ids, exactly <paramref name="maxTokens"/> long.</summary>
@@ -63,6 +69,9 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
     private async Task StreamAsync(int[] prompt, int maxTokens, ChunkReader reader, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = Body(prompt, maxTokens) };
+
+        // Servers close connections by rules of their own, and a request that meets such a moment is not sent again.
+        request.Headers.ConnectionClose = true;
         using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
         if (!response.IsSuccessStatusCode)
         {
