@@ -35,10 +35,10 @@ internal sealed class DeviceModel : IDisposable
         Config = config;
         try
         {
-            Embeddings = Own(device.LoadMatrix(weights.TokenEmbeddings));
+            Embeddings = LoadMatrix(weights.TokenEmbeddings, device);
             Layers = [.. weights.Layers.Select(layer => Load(layer, device))];
             OutputNorm = Own(device.LoadVector(weights.OutputNorm));
-            Output = ReferenceEquals(weights.Output, weights.TokenEmbeddings) ? Embeddings : Own(device.LoadMatrix(weights.Output));
+            Output = ReferenceEquals(weights.Output, weights.TokenEmbeddings) ? Embeddings : LoadMatrix(weights.Output, device);
             Rope = Own(device.LoadRope(config.Rope, contextLength));
         }
         catch
@@ -74,7 +74,7 @@ internal sealed class DeviceModel : IDisposable
 
     private DeviceLayer Load(LayerWeights layer, Device device)
     {
-        Matrix LoadMatrix(TensorData tensor) => Own(device.LoadMatrix(tensor));
+        Matrix LoadMatrix(TensorData tensor) => this.LoadMatrix(tensor, device);
         Vector LoadVector(TensorData tensor) => Own(device.LoadVector(tensor));
         Vector? LoadOptional(TensorData? tensor) => tensor is null ? null : LoadVector(tensor);
 
@@ -94,6 +94,14 @@ internal sealed class DeviceModel : IDisposable
             LoadMatrix(layer.Gate),
             LoadMatrix(layer.Up),
             LoadMatrix(layer.Down));
+    }
+
+    // File and copy are never in memory both as a whole: the device keeps a copy of its own.
+    private Matrix LoadMatrix(TensorData tensor, Device device)
+    {
+        Matrix matrix = Own(device.LoadMatrix(tensor));
+        tensor.DropPages();
+        return matrix;
     }
 
     private T Own<T>(T item)

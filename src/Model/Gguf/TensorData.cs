@@ -43,6 +43,12 @@ public sealed unsafe class TensorData(string name, GgmlType type, int rows, int 
         return new ReadOnlySpan<byte>((byte*)Address + (long)row * RowBytes, RowBytes);
     }
 
+    /// <summary>
+    /// Gives the tensor's pages back to the operating system, for a reader that has copied them: see <see cref="GgufFile.DropPages"/>. Nothing is lost, and
+    /// nothing happens when the memory is not that of a mapped file.
+    /// </summary>
+    public void DropPages() => (Owner as GgufFile)?.DropPages(this);
+
     /// <summary>A tensor over an array of its own (a pinned copy of <paramref name="bytes"/>): tests and generated models.</summary>
     public static TensorData FromBytes(string name, GgmlType type, int rows, int columns, ReadOnlySpan<byte> bytes)
     {

@@ -8,7 +8,8 @@ namespace ServingGrid.Testing;
 /// </summary>
 public static class RandomModel
 {
-    private const int UnusedToken = 5;
+    // Not one of the unused kind: those have no text, and a server streams nothing for them.
+    private const int NormalToken = 1;
 
     /// <summary>Writes the model, replacing an existing file.</summary>
     public static void Write(string path, RandomModelOptions options)
@@ -58,7 +59,7 @@ public static class RandomModel
         writer.Add(Tokens, [.. tokens, .. Enumerable.Range(0, padding).Select(i => $"<|padding_{i}|>")]);
         if (source.Metadata.GetIntegers(Types) is { } types)
         {
-            writer.Add(Types, [.. types, .. Enumerable.Repeat(UnusedToken, padding)]);
+            writer.Add(Types, [.. types, .. Enumerable.Repeat(NormalToken, padding)]);
         }
 
         if (source.Metadata.GetFloats(Scores) is { } scores)
