@@ -35,4 +35,10 @@ internal static partial class GrainsLog
 
     [LoggerMessage(20, LogLevel.Warning, "{Sentence}")]
     public static partial void DevicePassedOver(this ILogger log, string sentence);
+
+    [LoggerMessage(21, LogLevel.Warning, "Prefill device {Device} gets no prompts for {Seconds:0.0} s: {Reason}")]
+    public static partial void BreakerOpened(this ILogger log, string device, double seconds, string reason);
+
+    [LoggerMessage(22, LogLevel.Information, "Prefill device {Device} is back")]
+    public static partial void BreakerClosed(this ILogger log, string device);
 }

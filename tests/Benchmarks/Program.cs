@@ -4,6 +4,7 @@ using ServingGrid.Benchmarks.Http;
 using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Models;
 using ServingGrid.Benchmarks.Reporting;
+using ServingGrid.Benchmarks.Routing;
 using ServingGrid.Benchmarks.Transfer;
 
 // One line for each benchmark; `list` prints them. Each prints a table and the limits that it compares itself with.
@@ -14,6 +15,7 @@ Benchmark[] benchmarks =
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
     new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
+    new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync),
     new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
 ];
 

@@ -50,7 +50,7 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport) :
             SubmitResult<PrefillResult> result = await PrefillPush.RunAsync(
                 local.Worker.Engine, transport, EngineMapping.ToSequence(order.Attempt), order.SkipTokens, order.Target, cancellation);
             return result.Accepted is { } done
-                ? new PrefillAnswer(EngineMapping.ToToken(done.First), done.CachedTokens)
+                ? new PrefillAnswer(EngineMapping.ToToken(done.First), done.CachedTokens, done.SentBytes, done.SendTime)
                 : throw EngineMapping.ToException(result.Refused!);
         }
         catch (Exception exception) when (exception is EngineException or KvTransferException)

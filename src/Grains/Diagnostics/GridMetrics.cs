@@ -31,6 +31,9 @@ internal static class GridMetrics
     public static readonly Counter<long> PrefillFailures = Meter.CreateCounter<long>(
         "servinggrid_prefill_failures_total", description: "Remote prefills that failed, by device.");
 
+    public static readonly Counter<long> BreakerOpened = Meter.CreateCounter<long>(
+        "servinggrid_prefill_breaker_opened_total", description: "Times that a prefill device was taken out of the choice, by device.");
+
     public static readonly UpDownCounter<long> ActiveRequests = Meter.CreateUpDownCounter<long>(
         "servinggrid_active_requests", description: "Request grains at work on this silo.");
 }

@@ -1,9 +1,9 @@
 using ServingGrid.Client;
+using ServingGrid.Client.Requests;
 using ServingGrid.Engine;
 using ServingGrid.Engine.Disaggregation;
 using ServingGrid.Grains.Devices;
 using ServingGrid.Grains.Diagnostics;
-using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Routing;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Grains.Workers;
@@ -20,8 +20,18 @@ namespace ServingGrid.Grains.Disaggregation;
 /// The reservation ends in exactly one of commit, local start and release. Thread-safe.
 /// </summary>
 internal sealed class Handover(
-    LocalDevice device, DeviceRouter router, GridView view, IGrainFactory grains, ReservationTable reservations, DisaggregationOptions options, TimeProvider time, ILogger<Handover> log)
+    LocalDevice device,
+    HandoverPlanner planner,
+    PrefillBreaker breaker,
+    TransferSpeeds speeds,
+    IGrainFactory grains,
+    ReservationTable reservations,
+    DisaggregationOptions options,
+    TimeProvider time,
+    ILogger<Handover> log)
 {
+    private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Starts a sequence: its stream is there at once, or after the wait for a reservation.</summary>
     /// <param name="attempt">The request.</param>
     /// <param name="cancellation">The request's end: gives up whatever is in progress.</param>
@@ -31,73 +41,46 @@ internal sealed class Handover(
     {
         InferenceEngine engine = device.Worker.Engine;
         SequenceRequest request = EngineMapping.ToSequence(attempt);
-        if (Decide(attempt, request) is not { } first)
+        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model), []);
+        if (planner.Decide(Site(), query) is not { } first)
         {
             return (Accepted(engine.Submit(request)), Task.CompletedTask);
         }
 
-        Reservation reservation = Accepted(await engine.ReserveAsync(request, options.PrefillTimeout, cancellation));
-        return (reservation.Handle, Fill(attempt, reservation, first, cancellation));
+        Reservation reservation;
+        try
+        {
+            reservation = Accepted(await engine.ReserveAsync(request, options.PrefillTimeout, cancellation));
+        }
+        catch
+        {
+            breaker.Abandoned(first.Device.Identity.Id);
+            throw;
+        }
+
+        return (reservation.Handle, Fill(attempt, query, reservation, first, cancellation));
     }
 
-    /// <summary>The prefill device to use, or null: here.</summary>
-    private DeviceView? Decide(GenerateAttempt attempt, SequenceRequest request)
+    private DecodeSite Site()
     {
-        string model = attempt.Request.Model;
-        if (options.Mode == DisaggregationMode.Never || device.Identity.TransferEndpoint is null)
-        {
-            return null;
-        }
-
-        if (ChoosePrefill(model, request.Prompt.Length, []) is not { } remote)
-        {
-            // Only a device that should not prefill counts this as a fallback.
-            Count(device.Role.Prefills() ? "local" : "local-fallback", "no-prefill-device");
-            return null;
-        }
-
-        if (options.Mode == DisaggregationMode.Always)
-        {
-            Count("remote", "forced");
-            return remote;
-        }
-
-        DeviceLoad local = device.Load();
-        Kernels.KvLayout layout = device.Worker.Engine.Layout;
-        int tail = Math.Min(request.Prompt.Length, device.Worker.Engine.Options.MaxBatchTokens);
-        HandoverInputs inputs = new(
-            request.Prompt.Length,
-            local.PendingPromptTokens,
-            local.PrefillTokensPerSecond,
-            local.Running,
-            remote.PendingTokens,
-            remote.Load.PrefillTokensPerSecond,
-            (double)tail / layout.BlockSize * layout.BlockBytesAllLayers / options.TransferBytesPerSecond);
-        bool pays = HandoverCost.IsRemoteBetter(inputs);
-        Count(pays ? "remote" : "local", "cost");
-        return pays ? remote : null;
+        InferenceEngine engine = device.Worker.Engine;
+        return new DecodeSite(device.Identity, device.Load(), (double)engine.Layout.BlockBytesAllLayers / engine.Layout.BlockSize, engine.Options.MaxBatchTokens);
     }
 
-    private async Task Fill(GenerateAttempt attempt, Reservation reservation, DeviceView first, CancellationToken cancellation)
+    private async Task Fill(GenerateAttempt attempt, RoutingQuery query, Reservation reservation, PrefillChoice first, CancellationToken cancellation)
     {
         using CancellationTokenRegistration released = cancellation.Register(reservation.Release);
         List<string> tried = [];
-        DeviceView? remote = first;
+        PrefillChoice? remote = first;
         int epoch = reservation.Epoch;
         using (reservations.Open(reservation))
         {
             while (remote is not null)
             {
-                tried.Add(remote.Identity.Id);
+                tried.Add(remote.Device.Identity.Id);
                 if (await TryRemote(attempt, reservation, remote, epoch, cancellation) || cancellation.IsCancellationRequested)
                 {
                     return;
-                }
-
-                remote = tried.Count < options.Attempts ? ChoosePrefill(attempt.Request.Model, attempt.Request.Prompt.Length, tried) : null;
-                if (remote is not null && tried.Contains(remote.Identity.Id))
-                {
-                    remote = null;
                 }
 
                 if (await Renew(reservation, cancellation) is not { } renewed)
@@ -106,18 +89,19 @@ internal sealed class Handover(
                 }
 
                 epoch = renewed;
+                remote = tried.Count < options.Attempts ? planner.DecideAgain(Site(), query with { Avoid = tried }) : null;
             }
         }
 
         if (reservation.StartLocal())
         {
-            Count("local-fallback", "prefill-failed");
+            planner.CountFailed(Site());
         }
     }
 
-    private async Task<bool> TryRemote(GenerateAttempt attempt, Reservation reservation, DeviceView remote, int epoch, CancellationToken cancellation)
+    private async Task<bool> TryRemote(GenerateAttempt attempt, Reservation reservation, PrefillChoice remote, int epoch, CancellationToken cancellation)
     {
-        string id = remote.Identity.Id;
+        string id = remote.Device.Identity.Id;
         PrefillOrder order = new()
         {
             Attempt = attempt,
@@ -125,29 +109,63 @@ internal sealed class Handover(
             Target = new KvTarget(device.Identity.TransferEndpoint!, reservation.Id, epoch),
         };
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        long start = time.GetTimestamp();
+        string failure;
         try
         {
-            PrefillAnswer answer = await grains.GetGrain<IPrefillGrain>(id).Prefill(order, deadline.Token).WaitAsync(options.PrefillTimeout, time, cancellation);
+            PrefillAnswer answer = await Watched(grains.GetGrain<IPrefillGrain>(id).Prefill(order, deadline.Token), attempt.Request.Model, id, cancellation);
             CommitOutcome outcome = reservation.Commit(epoch, EngineMapping.ToChosen(answer.First));
             if (outcome == CommitOutcome.Committed)
             {
+                breaker.Succeeded(id, time.GetElapsedTime(start), remote.Expected);
+                speeds.Note(id, answer.SentBytes, answer.SendTime);
                 return true;
             }
 
-            log.PrefillFailed(attempt.Request.RequestId, id, $"the commit was refused: {outcome}");
+            failure = $"the commit was refused: {outcome}";
         }
         catch (Exception exception) when (exception is GridException or OrleansException or TimeoutException or OperationCanceledException)
         {
-            if (!cancellation.IsCancellationRequested)
-            {
-                log.PrefillFailed(attempt.Request.RequestId, id, exception.Message);
-            }
+            failure = exception.Message;
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            breaker.Abandoned(id);
+        }
+        else
+        {
+            log.PrefillFailed(attempt.Request.RequestId, id, failure);
+            breaker.Failed(id, time.GetElapsedTime(start), failure);
+            GridMetrics.PrefillFailures.Add(1, new KeyValuePair<string, object?>("device", id));
         }
 
         // The device may still be at it.
         await deadline.CancelAsync();
-        GridMetrics.PrefillFailures.Add(1, new KeyValuePair<string, object?>("device", id));
         return false;
+    }
+
+    /// <summary>Waits for a prefill as long as its silo shows signs of life.</summary>
+    /// <exception cref="TimeoutException">It does not, or takes too long.</exception>
+    private async Task<PrefillAnswer> Watched(Task<PrefillAnswer> prefill, string model, string id, CancellationToken cancellation)
+    {
+        long start = time.GetTimestamp();
+        while (!prefill.IsCompleted)
+        {
+            await Task.WhenAny(prefill, Task.Delay(WatchPeriod, time, cancellation));
+            cancellation.ThrowIfCancellationRequested();
+            if (!prefill.IsCompleted && planner.IsSilent(model, id))
+            {
+                throw new TimeoutException($"its silo has not reported for {options.PrefillSilence.TotalSeconds:0.#} s");
+            }
+
+            if (!prefill.IsCompleted && time.GetElapsedTime(start) > options.PrefillTimeout)
+            {
+                throw new TimeoutException($"no answer within {options.PrefillTimeout.TotalSeconds:0.#} s");
+            }
+        }
+
+        return await prefill;
     }
 
     /// <summary>The next epoch; null when the reservation has ended.</summary>
@@ -167,12 +185,6 @@ internal sealed class Handover(
         reservation.Release();
         return null;
     }
-
-    private DeviceView? ChoosePrefill(string model, int tokens, IReadOnlyCollection<string> avoid) => view.Find(model) is null ? null
-        : router.ChoosePrefill(new RoutingQuery(model, tokens, [], avoid), candidate => candidate.Identity.Id != device.Identity.Id);
-
-    private void Count(string place, string reason) => GridMetrics.PrefillDecisions.Add(
-        1, new("model_name", device.Identity.Model.Name), new("place", place), new("reason", reason));
 
     private static T Accepted<T>(SubmitResult<T> result)
         where T : class => result.Accepted ?? throw EngineMapping.ToException(result.Refused!);

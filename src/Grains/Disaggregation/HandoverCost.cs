@@ -1,20 +1,33 @@
 namespace ServingGrid.Grains.Disaggregation;
 
 /// <summary>What is known when a prompt's place is chosen.</summary>
-/// <param name="Tokens">Prompt tokens that the decode device's cache lacks.</param>
+/// <param name="LocalTokens">Prompt tokens that the decode device's cache lacks.</param>
 /// <param name="LocalPending">Prompt tokens that the decode device has yet to compute.</param>
 /// <param name="LocalRate">Prompt tokens that it computes per second; 0: unknown.</param>
 /// <param name="LocalRunning">Streams that wait while it computes a prompt.</param>
+/// <param name="RemoteTokens">Prompt tokens that the prefill device's cache lacks.</param>
 /// <param name="RemotePending">Prompt tokens that the prefill device has yet to compute.</param>
 /// <param name="RemoteRate">Its speed; 0: unknown.</param>
-/// <param name="TransferSeconds">Time to move the last blocks: the others travel while the prompt is computed.</param>
+/// <param name="RemoteRunning">Streams that wait while it computes a prompt; none on a device that does not decode.</param>
+/// <param name="TransferSeconds">Time to move all blocks that the decode device lacks.</param>
+/// <param name="LastTransferSeconds">Time to move the last of them: the others travel while the prompt is computed.</param>
+[GenerateSerializer, Immutable]
 public readonly record struct HandoverInputs(
-    int Tokens, long LocalPending, double LocalRate, int LocalRunning, long RemotePending, double RemoteRate, double TransferSeconds);
+    [property: Id(0)] int LocalTokens,
+    [property: Id(1)] long LocalPending,
+    [property: Id(2)] double LocalRate,
+    [property: Id(3)] int LocalRunning,
+    [property: Id(4)] int RemoteTokens,
+    [property: Id(5)] long RemotePending,
+    [property: Id(6)] double RemoteRate,
+    [property: Id(7)] int RemoteRunning,
+    [property: Id(8)] double TransferSeconds,
+    [property: Id(9)] double LastTransferSeconds);
 
 /// <summary>
-/// Whether computing a prompt elsewhere pays, in seconds of waiting. Remotely the request alone waits: for the queue there, for its
-/// prompt and for the transfer. Locally it waits for the queue here, and every running stream waits with it while its prompt is
-/// computed. Measured speeds, so that no constant has to be tuned for each kind of hardware.
+/// Whether computing a prompt elsewhere pays, in seconds of waiting. Remotely the request waits for the queue there, for its prompt and for the
+/// transfer; locally for the queue here. Either way every stream that the computing device decodes waits with it. Measured speeds, so that no
+/// constant has to be tuned for each kind of hardware.
 /// </summary>
 public static class HandoverCost
 {
@@ -29,14 +42,18 @@ public static class HandoverCost
     public static double Local(in HandoverInputs inputs)
     {
         double rate = Rate(inputs.LocalRate, inputs.RemoteRate);
-        return (inputs.LocalPending / rate) + (inputs.Tokens / rate * (1 + inputs.LocalRunning));
+        return (inputs.LocalPending / rate) + (inputs.LocalTokens / rate * (1 + inputs.LocalRunning));
     }
 
-    /// <summary>Seconds that the request waits when the prompt is computed elsewhere.</summary>
-    public static double Remote(in HandoverInputs inputs)
+    /// <summary>Seconds that streams wait when the prompt is computed elsewhere.</summary>
+    public static double Remote(in HandoverInputs inputs) =>
+        RemoteAlone(inputs) + (inputs.RemoteTokens / Rate(inputs.RemoteRate, inputs.LocalRate) * inputs.RemoteRunning);
+
+    /// <summary>Seconds that the request alone waits when its prompt is computed elsewhere. The slower of computing and sending decides.</summary>
+    public static double RemoteAlone(in HandoverInputs inputs)
     {
         double rate = Rate(inputs.RemoteRate, inputs.LocalRate);
-        return ((inputs.RemotePending + inputs.Tokens) / rate) + inputs.TransferSeconds + OverheadSeconds;
+        return (inputs.RemotePending / rate) + Math.Max((inputs.RemoteTokens / rate) + inputs.LastTransferSeconds, inputs.TransferSeconds) + OverheadSeconds;
     }
 
     /// <summary>A device that has computed nothing yet is taken to be as fast as the other.</summary>

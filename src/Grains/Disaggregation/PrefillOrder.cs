@@ -22,5 +22,8 @@ public sealed record PrefillOrder
 /// <summary>A prompt whose KV is in the reservation.</summary>
 /// <param name="First">The first new token.</param>
 /// <param name="CachedTokens">Prompt tokens that the prefill device had already.</param>
+/// <param name="SentBytes">KV that was sent.</param>
+/// <param name="SendTime">Time in which something was being sent: how fast the way between the two devices is.</param>
 [GenerateSerializer, Immutable]
-public sealed record PrefillAnswer([property: Id(0)] GeneratedToken First, [property: Id(1)] int CachedTokens);
+public sealed record PrefillAnswer(
+    [property: Id(0)] GeneratedToken First, [property: Id(1)] int CachedTokens, [property: Id(2)] long SentBytes, [property: Id(3)] TimeSpan SendTime);

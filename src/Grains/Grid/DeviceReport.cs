@@ -1,4 +1,5 @@
 using ServingGrid.Client;
+using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Grid;
@@ -114,4 +115,8 @@ public sealed record DeviceReport
     /// <summary>Null when nothing changed.</summary>
     [Id(2)]
     public BlockChanges? Blocks { get; init; }
+
+    /// <summary>For the status page: where this silo's prompts were computed, and why.</summary>
+    [Id(3)]
+    public HandoverSnapshot? Handovers { get; init; }
 }

@@ -77,6 +77,21 @@ public sealed class GridBlockIndex
         }
     }
 
+    /// <summary>Number of leading blocks of <paramref name="chain"/> that one device holds.</summary>
+    public int MatchOne(int device, ReadOnlySpan<ulong> chain)
+    {
+        int count = 0;
+        if (_devices.TryGetValue(device, out HashSet<ulong>? hashes))
+        {
+            while (count < chain.Length && hashes.Contains(chain[count]))
+            {
+                count++;
+            }
+        }
+
+        return count;
+    }
+
     private static bool Extend(Span<int> matched, int device, int depth)
     {
         // A block counts only when the device has all those before it.

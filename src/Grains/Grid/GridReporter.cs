@@ -1,6 +1,7 @@
 using ServingGrid.Client;
 using ServingGrid.Engine.Blocks;
 using ServingGrid.Grains.Diagnostics;
+using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Workers;
 
 namespace ServingGrid.Grains.Grid;
@@ -9,7 +10,8 @@ namespace ServingGrid.Grains.Grid;
 /// Every 200 ms: tells the grid's state about this silo's device, and refreshes this silo's <see cref="GridView"/> from the
 /// answer. While the state does not answer, the view ages and says so.
 /// </summary>
-internal sealed class GridReporter(IGrainFactory grains, LocalDevice device, GridView view, TimeProvider time, ILogger<GridReporter> log)
+internal sealed class GridReporter(
+    IGrainFactory grains, LocalDevice device, GridView view, HandoverPlanner handovers, TimeProvider time, ILogger<GridReporter> log)
 {
     /// <summary>Time between two reports.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(200);
@@ -101,7 +103,7 @@ internal sealed class GridReporter(IGrainFactory grains, LocalDevice device, Gri
         PrefixCacheEvents events = device.Worker.Engine.ReadCacheEvents(_reportedEvents);
         foreach (BlockChanges? changes in BlockChangePages.Split(events, _reportedEvents))
         {
-            DeviceReport report = new() { Device = device.Identity, Load = device.Load(), Blocks = changes };
+            DeviceReport report = new() { Device = device.Identity, Load = device.Load(), Blocks = changes, Handovers = handovers.Snapshot() };
             GridUpdate update = await Exchange(Model, report, cancellation);
             if (update.Refused is { } reason)
             {

@@ -36,6 +36,7 @@ internal sealed class GridStateGrain(TimeProvider time, ILogger<GridStateGrain> 
                 Device = device.Report.Device,
                 Load = device.Report.Load,
                 Age = time.GetElapsedTime(device.At),
+                Handovers = device.Report.Handovers,
             })],
             Blocks = entries,
             More = more,

@@ -1,3 +1,5 @@
+using ServingGrid.Grains.Disaggregation;
+
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>A device in the answer to a silo's report.</summary>
@@ -13,6 +15,10 @@ public sealed record DeviceEntry
     /// <summary>Time since the device last reported.</summary>
     [Id(2)]
     public required TimeSpan Age { get; init; }
+
+    /// <summary>As the device last reported them.</summary>
+    [Id(3)]
+    public HandoverSnapshot? Handovers { get; init; }
 }
 
 /// <summary>One entry of the grid's log of prefix caches.</summary>

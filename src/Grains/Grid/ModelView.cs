@@ -68,7 +68,7 @@ public sealed class ModelView(string model, TimeProvider time)
     {
         lock (_lock)
         {
-            if (!_slots.ContainsKey(deviceId))
+            if (!_slots.TryGetValue(deviceId, out int slot) || Array.FindIndex(_devices, device => device.Slot == slot) is var at && at < 0)
             {
                 return;
             }
@@ -79,9 +79,20 @@ public sealed class ModelView(string model, TimeProvider time)
             }
 
             sent.Add((time.GetTimestamp(), tokens));
-            _devices = [.. _devices.Select(device => device.Identity.Id == deviceId
-                ? device with { SentRequests = device.SentRequests + 1, SentTokens = device.SentTokens + tokens }
-                : device)];
+
+            // Readers hold on to the array that they got.
+            DeviceView[] devices = [.. _devices];
+            devices[at] = devices[at] with { SentRequests = devices[at].SentRequests + 1, SentTokens = devices[at].SentTokens + tokens };
+            _devices = devices;
+        }
+    }
+
+    /// <summary>Leading tokens of a prompt, given by the hashes of its full blocks, that a device's prefix cache holds.</summary>
+    public int CachedTokens(string deviceId, ReadOnlySpan<ulong> chain, int blockSize)
+    {
+        lock (_lock)
+        {
+            return _slots.TryGetValue(deviceId, out int slot) ? _blocks.MatchOne(slot, chain) * blockSize : 0;
         }
     }
 

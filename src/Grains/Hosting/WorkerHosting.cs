@@ -56,6 +56,9 @@ public static class WorkerHosting
         services.AddSingleton(options.Transfer);
         services.AddSingleton<KvReceiver>();
         services.AddSingleton<IKvTransport, TcpKvTransport>();
+        services.AddSingleton<PrefillBreaker>();
+        services.AddSingleton<TransferSpeeds>();
+        services.AddSingleton<HandoverPlanner>();
         services.AddSingleton<Handover>();
         services.AddSingleton(drain ?? new DrainOptions());
         services.AddSingleton(provider => new RequestMetrics(provider.GetRequiredService<LocalDevice>().Identity.Model.Name, provider.GetRequiredService<TimeProvider>()));

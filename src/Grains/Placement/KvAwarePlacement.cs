@@ -22,7 +22,8 @@ internal sealed class KvAwareDirector(DeviceRouter router, ILogger<KvAwareDirect
     {
         SiloAddress[] silos = context.GetCompatibleSilos(target);
         (string model, int tokens, ulong[] hashes, string[] avoid) = PlacementHints.Read(target.RequestContextData);
-        DeviceView? device = router.ChooseDecode(new RoutingQuery(model, tokens, hashes, avoid), device => silos.Contains(device.Identity.Silo));
+        HashSet<SiloAddress> reachable = [.. silos];
+        DeviceView? device = router.ChooseDecode(new RoutingQuery(model, tokens, hashes, avoid), device => reachable.Contains(device.Identity.Silo));
         return Task.FromResult(device?.Identity.Silo ?? Fallback.Any(silos, model, target, log));
     }
 }

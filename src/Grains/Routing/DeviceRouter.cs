@@ -20,20 +20,31 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
 
     private readonly Random _random = Random.Shared;
 
-    /// <summary>A device that can decode the request, or null when this silo knows of none.</summary>
-    public DeviceView? ChooseDecode(RoutingQuery query, Func<DeviceView, bool> isReachable) =>
-        Choose(query, "decode", device => device.Load.Role.Decodes() && isReachable(device));
+    /// <summary>A device that can decode the request, which counts as sent there; or null when this silo knows of none.</summary>
+    public DeviceView? ChooseDecode(RoutingQuery query, Func<DeviceView, bool> isReachable)
+    {
+        (DeviceView? device, int cached) = Choose(query, "decode", device => device.Load.Role.Decodes() && isReachable(device));
+        if (device is not null)
+        {
+            view.Find(query.Model)?.NoteSent(device.Identity.Id, query.Tokens - cached);
+        }
 
-    /// <summary>A device that can prefill for others, or null.</summary>
-    public DeviceView? ChoosePrefill(RoutingQuery query, Func<DeviceView, bool> isReachable) =>
+        return device;
+    }
+
+    /// <summary>
+    /// A device that can prefill for others with the prompt tokens that its cache holds, or null. Whether it gets the prompt is decided
+    /// afterwards: see <see cref="ModelView.NoteSent"/>.
+    /// </summary>
+    public (DeviceView? Device, int CachedTokens) ChoosePrefill(RoutingQuery query, Func<DeviceView, bool> isReachable) =>
         Choose(query, "prefill", device => device.Load.Role.Prefills() && isReachable(device));
 
-    private DeviceView? Choose(RoutingQuery query, string stage, Func<DeviceView, bool> canTake)
+    private (DeviceView? Device, int CachedTokens) Choose(RoutingQuery query, string stage, Func<DeviceView, bool> canTake)
     {
         long start = time.GetTimestamp();
         if (view.Find(query.Model) is not { } model)
         {
-            return null;
+            return default;
         }
 
         (IReadOnlyList<DeviceView> all, int[] matched) = model.Match(query.BlockHashes);
@@ -42,7 +53,7 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
         Prefer(devices, model.IsAlive);
         if (devices.Count == 0)
         {
-            return null;
+            return default;
         }
 
         bool trusted = model.IsFresh;
@@ -61,9 +72,8 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
             device.HeldBlocks,
             device.Load.TotalBlocks))];
         int choice = (trusted ? policy : Fallback).Choose(candidates, new RoutingRequest(query.Tokens, blockSize), _random);
-        model.NoteSent(devices[choice].Identity.Id, query.Tokens - candidates[choice].CachedTokens);
         GridMetrics.RouterDecisionSeconds.Record(time.GetElapsedTime(start).TotalSeconds, new("model_name", query.Model), new("stage", stage));
-        return devices[choice];
+        return (devices[choice], candidates[choice].CachedTokens);
     }
 
     /// <summary>Keeps the devices that satisfy a wish, unless none does.</summary>

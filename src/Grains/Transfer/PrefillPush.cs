@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using ServingGrid.Engine;
 using ServingGrid.Engine.Disaggregation;
@@ -7,7 +8,9 @@ namespace ServingGrid.Grains.Transfer;
 /// <summary>What a remote prefill has to say at its end, when all blocks are in the reservation.</summary>
 /// <param name="First">The first new token.</param>
 /// <param name="CachedTokens">Prompt tokens that the prefill device did not have to compute.</param>
-public sealed record PrefillResult(ChosenToken First, int CachedTokens);
+/// <param name="SentBytes">KV that was sent.</param>
+/// <param name="SendTime">Time in which something was being sent.</param>
+public sealed record PrefillResult(ChosenToken First, int CachedTokens, long SentBytes = 0, TimeSpan SendTime = default);
 
 /// <summary>
 /// Runs one prefill for a reservation elsewhere: blocks are sent as the engine announces them, while it computes the next chunk. The engine's
@@ -46,8 +49,8 @@ public sealed class PrefillPush : IPrefillSink
         using CancellationTokenRegistration stop = cancellation.Register(prefill.Release);
         try
         {
-            await push.SendAllAsync(transport, target, prefill, cancellation);
-            return await push._computed.Task.WaitAsync(cancellation);
+            (long bytes, TimeSpan time) = await push.SendAllAsync(transport, target, prefill, cancellation);
+            return await push._computed.Task.WaitAsync(cancellation) with { SentBytes = bytes, SendTime = time };
         }
         finally
         {
@@ -72,8 +75,10 @@ public sealed class PrefillPush : IPrefillSink
         _ready.Writer.TryComplete(reason);
     }
 
-    private async Task SendAllAsync(IKvTransport transport, KvTarget target, PrefillHandle prefill, CancellationToken cancellation)
+    private async Task<(long Bytes, TimeSpan Time)> SendAllAsync(IKvTransport transport, KvTarget target, PrefillHandle prefill, CancellationToken cancellation)
     {
+        long bytes = 0;
+        TimeSpan time = default;
         while (await _ready.Reader.WaitToReadAsync(cancellation))
         {
             // What became ready while the last run was sent goes in one run.
@@ -84,7 +89,12 @@ public sealed class PrefillPush : IPrefillSink
                 run.Count += next.Count;
             }
 
+            long start = Stopwatch.GetTimestamp();
             await transport.SendAsync(target, prefill, run.First, run.Count, cancellation);
+            time += Stopwatch.GetElapsedTime(start);
+            bytes += (long)run.Count * prefill.Layout.BlockBytesAllLayers;
         }
+
+        return (bytes, time);
     }
 }

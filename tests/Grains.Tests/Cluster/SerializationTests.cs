@@ -50,6 +50,16 @@ public sealed class SerializationTests
 
     private static readonly GeneratedToken Token = new(5) { LogProbability = -0.5f, Top = [new TokenLogProbability(5, -0.5f)] };
 
+    private static readonly HandoverSnapshot Handovers = new()
+    {
+        Mode = DisaggregationMode.Always,
+        Remote = 1,
+        Local = 2,
+        LocalFallback = 3,
+        LastInputs = new HandoverInputs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+        Peers = [new PrefillPeer("p", 1.5, 2, TimeSpan.FromSeconds(3))],
+    };
+
     public static TheoryData<object> Messages =>
     [
         Attempt,
@@ -61,11 +71,12 @@ public sealed class SerializationTests
             Device = FakeDevices.Identity(1),
             Load = FakeDevices.Load(1, 2, 3, DeviceRole.Decode, DeviceState.Draining) with { Waiting = 9, PrefillTokensPerSecond = 1.5, DecodeStepSeconds = 2.5 },
             Blocks = new BlockChanges { After = 1, LastId = 2, Reset = true, Stored = [3], Removed = [4] },
+            Handovers = Handovers,
         },
-        FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3))], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
+        FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3)) with { Handovers = Handovers }], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
             with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no" },
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3) },
-        new PrefillAnswer(Token, 64),
+        new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
     ];
 
     [Theory]

@@ -120,7 +120,7 @@ public sealed class DeviceRouterTests
         Apply([FakeDevices.Entry(1)]);
 
         Assert.Equal(1, _view.Find("m")!.BlockCount);
-        Assert.Equal("silo1/cpu", _router.ChoosePrefill(Query, _ => true)?.Identity.Id);
+        Assert.Equal("silo1/cpu", _router.ChoosePrefill(Query, _ => true).Device?.Identity.Id);
     }
 
     private DeviceView? Choose(RoutingQuery query) => _router.ChooseDecode(query, _ => true);
