@@ -1,13 +1,16 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace ServingGrid.Testing.Services;
 
 /// <summary>A server that a test starts for itself on the loopback interface, and that ends with the test.</summary>
-public sealed class ServerProcess : IAsyncDisposable
+public sealed partial class ServerProcess : IAsyncDisposable
 {
+    private const int InterruptSignal = 2;
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
 
@@ -72,6 +75,23 @@ public sealed class ServerProcess : IAsyncDisposable
     public static string? Find(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 
+    /// <summary>Asks it to end (SIGINT, at which Redis and Azurite save what they hold) and waits until it has; kills it when it takes too long.</summary>
+    public async Task StopAsync()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        try
+        {
+            _ = Kill(_process.Id, InterruptSignal);
+            await _process.WaitForExitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // A server that waits for its clients to leave has saved meanwhile.
+        }
+
+        await DisposeAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
@@ -90,4 +110,7 @@ public sealed class ServerProcess : IAsyncDisposable
             _output.AppendLine(line);
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
 }

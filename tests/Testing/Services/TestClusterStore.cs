@@ -18,7 +18,7 @@ public sealed class TestClusterStore : IAsyncDisposable
     public string Cluster { get; private set; } = "";
 
     /// <summary>False for the file, which has no server that could go down.</summary>
-    public bool HasServer => _server is not null;
+    public bool HasServer => _start is not null;
 
     /// <summary>Kinds that can be tested.</summary>
     public static IReadOnlyList<string> Kinds { get; } = ["file", "redis", "azure-table"];
@@ -39,12 +39,13 @@ public sealed class TestClusterStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the server; what it keeps on disk stays.</summary>
+    /// <summary>Ends the server; what it was told stays on its disk.</summary>
     public async Task StopServerAsync()
     {
         if (_server is not null)
         {
-            await _server.DisposeAsync();
+            await _server.StopAsync();
+            _server = null;
         }
     }
 
@@ -53,7 +54,11 @@ public sealed class TestClusterStore : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopServerAsync();
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+
         _folder.Dispose();
     }
 
