@@ -30,8 +30,6 @@ internal sealed class Handover(
     TimeProvider time,
     ILogger<Handover> log)
 {
-    private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(250);
-
     /// <summary>Starts a sequence: its stream is there at once, or after the wait for a reservation.</summary>
     /// <param name="attempt">The request.</param>
     /// <param name="cancellation">The request's end: gives up whatever is in progress.</param>
@@ -113,7 +111,8 @@ internal sealed class Handover(
         string failure;
         try
         {
-            PrefillAnswer answer = await Watched(grains.GetGrain<IPrefillGrain>(id).Prefill(order, deadline.Token), attempt.Request.Model, id, cancellation);
+            Task<PrefillAnswer> prefill = grains.GetGrain<IPrefillGrain>(id).Prefill(order, deadline.Token);
+            PrefillAnswer answer = await PrefillWatch.WaitAsync(prefill, () => planner.IsSilent(attempt.Request.Model, id), options.PrefillTimeout, time, cancellation);
             CommitOutcome outcome = reservation.Commit(epoch, EngineMapping.ToChosen(answer.First));
             if (outcome == CommitOutcome.Committed)
             {
@@ -143,29 +142,6 @@ internal sealed class Handover(
         // The device may still be at it.
         await deadline.CancelAsync();
         return false;
-    }
-
-    /// <summary>Waits for a prefill as long as its silo shows signs of life.</summary>
-    /// <exception cref="TimeoutException">It does not, or takes too long.</exception>
-    private async Task<PrefillAnswer> Watched(Task<PrefillAnswer> prefill, string model, string id, CancellationToken cancellation)
-    {
-        long start = time.GetTimestamp();
-        while (!prefill.IsCompleted)
-        {
-            await Task.WhenAny(prefill, Task.Delay(WatchPeriod, time, cancellation));
-            cancellation.ThrowIfCancellationRequested();
-            if (!prefill.IsCompleted && planner.IsSilent(model, id))
-            {
-                throw new TimeoutException($"its silo has not reported for {options.PrefillSilence.TotalSeconds:0.#} s");
-            }
-
-            if (!prefill.IsCompleted && time.GetElapsedTime(start) > options.PrefillTimeout)
-            {
-                throw new TimeoutException($"no answer within {options.PrefillTimeout.TotalSeconds:0.#} s");
-            }
-        }
-
-        return await prefill;
     }
 
     /// <summary>The next epoch; null when the reservation has ended.</summary>
