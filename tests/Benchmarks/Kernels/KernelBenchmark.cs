@@ -48,8 +48,7 @@ internal static class KernelBenchmark
                 Measure(model, only, $"decode {sequences} × at {context}", sequences, 24, () => model.Step(sequences, 1, context));
             }
 
-            (double weights, double bytes) = Sizes(shape, type);
-            Console.WriteLine($"  (a token: {weights * 2 / 1e9:F3} GOP and {bytes / 1e6:F0} MB of weights)");
+            Console.WriteLine($"  (a token: {2 * Weights(shape) / 1e9:F3} GOP and {model.WeightBytes / 1e6:F0} MB of weights)");
         }
 
         return Task.FromResult(0);
@@ -70,12 +69,11 @@ internal static class KernelBenchmark
         return Stopwatch.GetElapsedTime(start).TotalMicroseconds / Runs;
     }
 
-    private static (double Weights, double Bytes) Sizes(RandomModelShape shape, GgmlType type)
+    private static double Weights(RandomModelShape shape)
     {
         int heads = shape.Heads * shape.HeadSize;
         int kv = shape.KvHeads * shape.HeadSize;
-        double weights = (double)shape.Layers * shape.Width * (2 * heads + 2 * kv + 3 * shape.FeedForward) + (double)shape.VocabularySize * shape.Width;
-        return (weights, weights / type.BlockElements() * type.BlockBytes());
+        return (double)shape.Layers * shape.Width * (2 * heads + 2 * kv + 3 * shape.FeedForward) + (double)shape.VocabularySize * shape.Width;
     }
 
     private static void Measure(SyntheticModel model, string only, string name, int tokens, int repeats, Action work)

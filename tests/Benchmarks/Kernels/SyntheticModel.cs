@@ -77,6 +77,9 @@ internal sealed class SyntheticModel : IDisposable
         Time("logits", () => _device.Logits(_residual, _norm, 1e-5f, _output, _logits));
     }
 
+    /// <summary>Bytes of all weights.</summary>
+    public long WeightBytes { get; private set; }
+
     /// <summary>Seconds spent in each operation since the last reset.</summary>
     public Dictionary<string, double> Seconds { get; } = [];
 
@@ -103,10 +106,18 @@ internal sealed class SyntheticModel : IDisposable
         Seconds[name] = Seconds.GetValueOrDefault(name) + System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    private Matrix Load(GgmlType type, int rows, int columns)
+    private Matrix Load(GgmlType wanted, int rows, int columns)
     {
+        // Rows that are not whole super-blocks get the type that llama.cpp's quantiser falls back to.
+        GgmlType type = columns % wanted.BlockElements() == 0 ? wanted : wanted switch
+        {
+            GgmlType.Q4_K => GgmlType.Q5_0,
+            GgmlType.Q5_K => GgmlType.Q5_1,
+            _ => GgmlType.Q8_0,
+        };
         byte[] bytes = GC.AllocateUninitializedArray<byte>(checked((int)(rows * type.RowBytes(columns))), pinned: true);
         _random.NextBytes(bytes);
+        WeightBytes += bytes.Length;
         if (type is GgmlType.F16 or GgmlType.BF16)
         {
             // Any bits would include infinities: keep exponents around 2^-7.
