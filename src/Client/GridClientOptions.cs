@@ -11,7 +11,10 @@ public sealed class GridClientOptions
     /// </summary>
     public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The same for the first item, which includes placement and activation. 1 s … 60 s.</summary>
+    /// <summary>
+    /// The same for the first item, which includes placement and activation; the first attempt after a loss has no longer than
+    /// <see cref="StallTimeout"/>. 1 s … 60 s.
+    /// </summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(4);
 
     /// <summary>A request that gets no new token for this long over all its attempts ends in <see cref="GridError.Unavailable"/>. 1 s … 10 min.</summary>

@@ -18,11 +18,17 @@ internal sealed class AttemptReader : IAsyncDisposable
     private readonly Channel<GenerateUpdate> _items = Channel.CreateUnbounded<GenerateUpdate>(new() { SingleReader = true, SingleWriter = true });
     private readonly Task _pump;
 
-    public AttemptReader(IAsyncEnumerable<GenerateUpdate> stream, GridClientOptions options, TimeProvider time, ILogger log, CancellationToken cancellation)
+    /// <param name="stream">The attempt.</param>
+    /// <param name="start">Longest wait for its first item.</param>
+    /// <param name="stall">Longest wait for each other one.</param>
+    /// <param name="time">Clock.</param>
+    /// <param name="log">Log.</param>
+    /// <param name="cancellation">The request's end.</param>
+    public AttemptReader(IAsyncEnumerable<GenerateUpdate> stream, TimeSpan start, TimeSpan stall, TimeProvider time, ILogger log, CancellationToken cancellation)
     {
         _log = log;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        _pump = Pump(stream, options, time);
+        _pump = Pump(stream, start, stall, time);
     }
 
     /// <summary>The attempt's items; faults with what ended the attempt.</summary>
@@ -36,7 +42,7 @@ internal sealed class AttemptReader : IAsyncDisposable
         _cancellation.Dispose();
     }
 
-    private async Task Pump(IAsyncEnumerable<GenerateUpdate> stream, GridClientOptions options, TimeProvider time)
+    private async Task Pump(IAsyncEnumerable<GenerateUpdate> stream, TimeSpan start, TimeSpan stall, TimeProvider time)
     {
         CancellationToken cancellation = _cancellation.Token;
         IAsyncEnumerator<GenerateUpdate>? enumerator = null;
@@ -45,7 +51,7 @@ internal sealed class AttemptReader : IAsyncDisposable
         try
         {
             enumerator = stream.GetAsyncEnumerator(cancellation);
-            TimeSpan limit = options.StartTimeout;
+            TimeSpan limit = start;
             while (true)
             {
                 move = enumerator.MoveNextAsync().AsTask();
@@ -55,7 +61,7 @@ internal sealed class AttemptReader : IAsyncDisposable
                 }
 
                 _items.Writer.TryWrite(enumerator.Current);
-                limit = options.StallTimeout;
+                limit = stall;
             }
         }
         catch (Exception exception)

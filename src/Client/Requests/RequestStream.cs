@@ -33,7 +33,11 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             GenerateAttempt attempt = new() { Request = request, Number = number, Generated = [.. generated], Avoid = [.. lost] };
             string? device = null;
             Exception? failure = null;
-            await using (AttemptReader reader = new(start(attempt, cancellation), options, time, log, cancellation))
+
+            // The silo that was lost may be this client's way into the grid, too: the next attempt then meets silence, which must
+            // not last for as long as a slow start may take. The attempts after it are patient again.
+            TimeSpan startTimeout = number == 1 && options.StallTimeout < options.StartTimeout ? options.StallTimeout : options.StartTimeout;
+            await using (AttemptReader reader = new(start(attempt, cancellation), startTimeout, options.StallTimeout, time, log, cancellation))
             {
                 while (true)
                 {

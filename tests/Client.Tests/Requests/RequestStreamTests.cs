@@ -48,6 +48,21 @@ public sealed class RequestStreamTests
     }
 
     [Fact]
+    public async Task Read_NextAttemptIsSilentToo_GivenUpAfterTheStallTimeout()
+    {
+        List<GenerateUpdate> items = await Read(
+            attempt => attempt.Number switch
+            {
+                0 => [Tokens(1), new TimeoutException()],
+                1 => [Timeout.InfiniteTimeSpan],
+                _ => [Tokens(2), Finish(FinishReason.Stop)],
+            },
+            new GridClientOptions { StallTimeout = TimeSpan.FromSeconds(1), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    [Fact]
     public async Task Read_LostAfterTheLastToken_EndsWithoutAnotherAttempt()
     {
         List<GenerateUpdate> items = await Read(_ => [Tokens(1, 2, 3, 4, 5), new TimeoutException()]);
