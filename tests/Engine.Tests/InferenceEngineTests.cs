@@ -149,6 +149,30 @@ public sealed class InferenceEngineTests
     }
 
     [Fact]
+    public async Task Cancel_AfterAChunkThatEndsOneShortOfABlock_LeavesOnlyWholeBlocksToOthers()
+    {
+        SequenceRequest request = EngineRig.Request(EngineRig.Prompt(30, 1), 5);
+        await using var fresh = new EngineRig();
+        var device = new HookedDevice();
+        using var submitted = new ManualResetEventSlim();
+        SequenceHandle? handle = null;
+        device.OnStep = _ =>
+        {
+            submitted.Wait();
+            handle!.Cancel();
+        };
+        await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxBatchTokens = 15, MaxPrefillTokensWhileDecoding = 15 }, device: device);
+        handle = rig.Submit(request);
+        submitted.Set();
+        Assert.Equal(FinishCause.Cancelled, (await EngineRig.ReadAsync(handle)).End.Cause);
+        device.OnStep = null;
+        Assert.Equal(15, rig.Engine.Status.ComputedPromptTokens);
+        Generated second = await rig.GenerateAsync(request);
+        Assert.Equal(8, second.End.Usage.CachedTokens);
+        Assert.Equal((await fresh.GenerateAsync(request)).Tokens, second.Tokens);
+    }
+
+    [Fact]
     public async Task Submit_TooManyForThePool_AllFinishAsWhenAlone()
     {
         SequenceRequest[] requests = [.. Enumerable.Range(0, 8).Select(i => EngineRig.Request(EngineRig.Prompt(10 + i, i), 40))];
