@@ -13,29 +13,28 @@ namespace ServingGrid.Client;
 /// </summary>
 public sealed class GridClient : IGridClient
 {
+    // A frozen silo says nothing for so long at most before membership has it out.
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
+
     private readonly IGrainFactory _grains;
+    private readonly TimeProvider _time;
     private readonly ModelTextCache _models;
     private readonly RequestStream _requests;
 
     public GridClient(IGrainFactory grains, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> log)
     {
-        _grains = grains;
+        (_grains, _time) = (grains, time);
         _models = new ModelTextCache(grains, options.Value, time, log);
         _requests = new RequestStream(Start, options.Value, time, log);
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default)
-    {
-        try
-        {
-            return await _grains.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels().WaitAsync(cancellation);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException && RequestFailures.IsTransient(exception, resuming: false))
-        {
-            throw new GridException(GridError.Unavailable, $"The grid does not answer: {exception.Message}", exception);
-        }
-    }
+    public Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default) =>
+        Ask(_grains.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels(), cancellation);
+
+    /// <inheritdoc/>
+    public Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default) =>
+        Ask(_grains.GetGrain<IGridStatusGrain>(IGridStatusGrain.Key).Get(), cancellation);
 
     /// <inheritdoc/>
     public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => _models.Get(model, cancellation);
@@ -59,6 +58,18 @@ public sealed class GridClient : IGridClient
                 // A stop string ends the answer before the grid does: leaving the stream stops it there.
                 yield break;
             }
+        }
+    }
+
+    private async Task<T> Ask<T>(Task<T> answer, CancellationToken cancellation)
+    {
+        try
+        {
+            return await answer.WaitAsync(AnswerTimeout, _time, cancellation);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && RequestFailures.IsTransient(exception, resuming: false))
+        {
+            throw new GridException(GridError.Unavailable, $"The grid does not answer: {exception.Message}", exception);
         }
     }
 

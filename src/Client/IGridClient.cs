@@ -14,6 +14,10 @@ public interface IGridClient
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/></exception>
     Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default);
 
+    /// <summary>Silos, devices, queues and requests in flight: for operators.</summary>
+    /// <exception cref="GridException"><see cref="GridError.Unavailable"/>: the grid does not answer within seconds.</exception>
+    Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default);
+
     /// <summary>
     /// Generates one answer. Items come as the grid produces them; the last has a <see cref="TextUpdate.Finish"/>. Cancelling, or
     /// leaving the enumeration, stops the request in the grid.

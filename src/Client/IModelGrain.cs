@@ -24,6 +24,10 @@ public interface IModelCatalogGrain : IGrainWithStringKey
 
     /// <summary>The models that at least one silo has reported recently, by name.</summary>
     Task<IReadOnlyList<ModelCard>> GetModels();
+
+    /// <summary>The model of a name, or null when the grid does not have it.</summary>
+    /// <exception cref="GridException"><see cref="GridError.Unavailable"/>: the catalog is so young that silos may not have reported to it yet.</exception>
+    Task<ModelCard?> FindModel(string name);
 }
 
 /// <summary>A part of a model file's header.</summary>

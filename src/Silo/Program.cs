@@ -16,6 +16,7 @@ if (args.Contains("--list-devices"))
 
 try
 {
+    using SecondSignal second = new();
     await using WebApplication app = SiloApp.Create(SiloOptions.Parse(args));
     await app.StartAsync();
     SiloApp.Announce(app);

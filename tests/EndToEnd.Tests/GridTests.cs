@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using ServingGrid.EndToEnd.Tests.Support;
@@ -21,7 +20,7 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
         await using SiloProcess prefill = await SiloProcess.StartAsync(Cluster, "prefill", "--disaggregation", "always");
         await using SiloProcess decode = await SiloProcess.StartAsync(Cluster, "decode", "--disaggregation", "always");
         await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
-        await WaitForHealthAsync(gateway, HttpStatusCode.OK);
+        await gateway.WaitForHealthAsync(HttpStatusCode.OK);
 
         Assert.Contains($"grid     {Cluster}", gateway.Output);
         foreach (string question in (string[])["What is the capital of France?", LongQuestion()])
@@ -48,7 +47,7 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
     public async Task Gateway_BeforeTheFirstSiloAndAfterTheLast_SaysSoAndServesAgain()
     {
         await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
-        Assert.Contains("no silo is active", await WaitForHealthAsync(gateway, HttpStatusCode.ServiceUnavailable));
+        Assert.Contains("no silo is active", await gateway.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable));
         using (HttpResponseMessage early = await gateway.PostAsync("/v1/completions", Completion()))
         {
             Assert.Equal(HttpStatusCode.ServiceUnavailable, early.StatusCode);
@@ -58,12 +57,12 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
         for (int round = 0; round < 2; round++)
         {
             await using SiloProcess silo = await SiloProcess.StartAsync(Cluster, "both");
-            await WaitForHealthAsync(gateway, HttpStatusCode.OK);
+            await gateway.WaitForHealthAsync(HttpStatusCode.OK);
             string answer = Answer(await gateway.CallAsync("/v1/completions", Completion()));
             Assert.Equal(first ??= answer, answer);
 
             silo.Signal(Kill);
-            await WaitForHealthAsync(gateway, HttpStatusCode.ServiceUnavailable);
+            await gateway.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable);
         }
     }
 
@@ -75,21 +74,4 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
 
     private static string Answer(JsonNode response) =>
         (string)(response["choices"]![0]!["text"] ?? response["choices"]![0]!["message"]!["content"])!;
-
-    private static async Task<string> WaitForHealthAsync(GatewayProcess gateway, HttpStatusCode status)
-    {
-        long start = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            using HttpResponseMessage response = await gateway.Http.GetAsync("/health");
-            string text = await response.Content.ReadAsStringAsync();
-            if (response.StatusCode == status && (status == HttpStatusCode.OK || text.Contains("reason")))
-            {
-                return text;
-            }
-
-            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(60), $"/health still says {text}\n{gateway.Output}");
-            await Task.Delay(100);
-        }
-    }
 }

@@ -32,7 +32,7 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
         {
             try
             {
-                return await FetchOnce(grains.GetGrain<IModelGrain>(model)).WaitAsync(options.ModelTimeout, time);
+                return await FetchOnce(model).WaitAsync(options.ModelTimeout, time);
             }
             catch (Exception exception) when (RequestFailures.IsTransient(exception, resuming: false))
             {
@@ -46,8 +46,15 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
         }
     }
 
-    private async Task<ModelText> FetchOnce(IModelGrain grain)
+    private async Task<ModelText> FetchOnce(string model)
     {
+        // The catalog first: a name that someone made up must not activate a grain of its own, nor wait for a silo.
+        if (await grains.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).FindModel(model) is null)
+        {
+            throw new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.");
+        }
+
+        IModelGrain grain = grains.GetGrain<IModelGrain>(model);
         ModelCard card = await grain.GetCard();
         byte[]? header = null;
         long filled = 0;

@@ -18,7 +18,7 @@ internal static class CommandLine
                               azure-table:CONNECTION                  (default: local, a silo in this process)
           --cluster-id ID     separates grids that share a store      (default: servinggrid)
           --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
-          --api-key KEY       ask for this key on /v1/*; may be given several times
+          --api-key KEY       ask for this key on /v1/* and /grid; may be given several times
                               (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
           --verbose           log more than warnings
           --help              show this text

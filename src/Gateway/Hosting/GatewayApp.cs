@@ -76,6 +76,7 @@ internal static class GatewayApp
         services.AddSingleton<ChatEndpoint>();
         services.AddSingleton<ModelsEndpoint>();
         services.AddSingleton<HealthEndpoint>();
+        services.AddSingleton<GridEndpoint>();
         services.AddSingleton<PrometheusExporter>();
         services.AddSingleton<MetricsEndpoint>();
     }
@@ -90,6 +91,7 @@ internal static class GatewayApp
         app.MapPost("/v1/completions", Endpoint<CompletionsEndpoint>().HandleAsync);
         app.MapPost("/v1/chat/completions", Endpoint<ChatEndpoint>().HandleAsync);
         app.MapGet("/health", Endpoint<HealthEndpoint>().HandleAsync);
+        app.MapGet("/grid", Endpoint<GridEndpoint>().HandleAsync);
         app.MapGet("/metrics", Endpoint<MetricsEndpoint>().HandleAsync);
     }
 }

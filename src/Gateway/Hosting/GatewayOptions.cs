@@ -37,7 +37,7 @@ internal sealed record GatewayOptions
     /// <summary>Where to listen; port 0 takes any free one.</summary>
     public IReadOnlyList<string> Urls { get; init; } = [DefaultUrl];
 
-    /// <summary>Keys that may call <c>/v1/*</c>; empty: anyone may.</summary>
+    /// <summary>Keys that may call <c>/v1/*</c> and <c>/grid</c>; empty: anyone may.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
     /// <summary>Log requests and the runtime, not only warnings.</summary>

@@ -46,6 +46,7 @@ internal static class GatewayProgram
 
     private static async Task ServeAsync(GatewayOptions options)
     {
+        using SecondSignal second = new();
         ListenAddresses.Check(options.Urls);
         Worker? worker = null;
         await using WebApplication app = GatewayApp.Create(options, builder =>

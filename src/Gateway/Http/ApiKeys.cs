@@ -5,7 +5,7 @@ using ServingGrid.Gateway.Errors;
 namespace ServingGrid.Gateway.Http;
 
 /// <summary>
-/// Asks for <c>Authorization: Bearer KEY</c> on <c>/v1/*</c>. Health and metrics stay open, since probes carry no keys. Keys are
+/// Asks for <c>Authorization: Bearer KEY</c> on <c>/v1/*</c> and <c>/grid</c>. Health and metrics stay open, since probes carry no keys. Keys are
 /// compared by digest in constant time, so that neither their content nor their length can be measured.
 /// </summary>
 internal sealed class ApiKeys(RequestDelegate next, IReadOnlyList<string> keys)
@@ -16,7 +16,7 @@ internal sealed class ApiKeys(RequestDelegate next, IReadOnlyList<string> keys)
 
     public Task InvokeAsync(HttpContext context)
     {
-        if (!context.Request.Path.StartsWithSegments("/v1"))
+        if (!context.Request.Path.StartsWithSegments("/v1") && !context.Request.Path.StartsWithSegments("/grid"))
         {
             return next(context);
         }

@@ -4,6 +4,7 @@ using ServingGrid.Engine;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Status;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Grains.Workers;
 
@@ -15,6 +16,10 @@ public interface IDeviceGrain : IGrainWithStringKey
     /// <summary>How busy it is now.</summary>
     /// <exception cref="GridException"><see cref="GridError.Unavailable"/>: its silo is not in the grid, or has another role.</exception>
     Task<DeviceLoad> GetLoad();
+
+    /// <summary>What its silo knows of itself, the requests in flight among it.</summary>
+    /// <exception cref="GridException">As <see cref="GetLoad"/>.</exception>
+    Task<SiloDetails> GetDetails();
 
     /// <summary>Takes no new requests from now on; what it has runs to its end.</summary>
     Task Drain();
@@ -35,7 +40,8 @@ public interface IDecodeGrain : IDeviceGrain;
 /// <inheritdoc cref="IPrefillGrain"/>
 [DevicePlacement(DeviceRole.Prefill)]
 [Reentrant]
-internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport) : DeviceGrain(device, DeviceRole.Prefill), IPrefillGrain
+internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport, RequestsInFlight requests, SiloDetailsReader details)
+    : DeviceGrain(device, DeviceRole.Prefill, details), IPrefillGrain
 {
     public async Task<PrefillAnswer> Prefill(PrefillOrder order, CancellationToken cancellation)
     {
@@ -45,6 +51,7 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport) :
             throw new GridException(GridError.Unavailable, $"{local.Identity.Id} takes no prompts now.");
         }
 
+        using RequestInFlight request = requests.Begin(order.Attempt, forPeer: true);
         try
         {
             SubmitResult<PrefillResult> result = await PrefillPush.RunAsync(
@@ -62,12 +69,18 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport) :
 
 /// <inheritdoc cref="IDecodeGrain"/>
 [DevicePlacement(DeviceRole.Decode)]
-internal sealed class DecodeGrain(LocalDevice device) : DeviceGrain(device, DeviceRole.Decode), IDecodeGrain;
+internal sealed class DecodeGrain(LocalDevice device, SiloDetailsReader details) : DeviceGrain(device, DeviceRole.Decode, details), IDecodeGrain;
 
 /// <summary>What both have in common.</summary>
-internal abstract class DeviceGrain(LocalDevice device, DeviceRole role) : Grain, IDeviceGrain
+internal abstract class DeviceGrain(LocalDevice device, DeviceRole role, SiloDetailsReader details) : Grain, IDeviceGrain
 {
     public Task<DeviceLoad> GetLoad() => Task.FromResult(Local().Load());
+
+    public Task<SiloDetails> GetDetails()
+    {
+        Local();
+        return Task.FromResult(details.Read());
+    }
 
     public Task Drain()
     {

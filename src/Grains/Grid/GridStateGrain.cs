@@ -31,13 +31,7 @@ internal sealed class GridStateGrain(TimeProvider time, ILogger<GridStateGrain> 
         {
             Epoch = _epoch,
             Version = entries.Length > 0 ? entries[^1].Version : _blocks.Version,
-            Devices = [.. _devices.Values.Select(device => new DeviceEntry
-            {
-                Device = device.Report.Device,
-                Load = device.Report.Load,
-                Age = time.GetElapsedTime(device.At),
-                Handovers = device.Report.Handovers,
-            })],
+            Devices = Entries(),
             Blocks = entries,
             More = more,
             ResendBlocks = resend,
@@ -45,11 +39,25 @@ internal sealed class GridStateGrain(TimeProvider time, ILogger<GridStateGrain> 
         });
     }
 
+    public Task<DeviceEntry[]> GetDevices()
+    {
+        ForgetSilent();
+        return Task.FromResult(Entries());
+    }
+
     public Task Leave(string deviceId)
     {
         Forget(deviceId);
         return Task.CompletedTask;
     }
+
+    private DeviceEntry[] Entries() => [.. _devices.Values.Select(device => new DeviceEntry
+    {
+        Device = device.Report.Device,
+        Load = device.Report.Load,
+        Age = time.GetElapsedTime(device.At),
+        Handovers = device.Report.Handovers,
+    })];
 
     private bool Accept(DeviceReport report)
     {

@@ -10,6 +10,9 @@ public interface IGridStateGrain : IGrainWithStringKey
     /// <param name="version">From the last answer; 0 at first.</param>
     Task<GridUpdate> Exchange(DeviceReport? report, Guid epoch, long version);
 
+    /// <summary>The devices of the model.</summary>
+    Task<DeviceEntry[]> GetDevices();
+
     /// <summary>The device leaves in good order.</summary>
     Task Leave(string deviceId);
 }

@@ -9,6 +9,7 @@ using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
 using ServingGrid.Grains.Routing;
+using ServingGrid.Grains.Status;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Grains.Workers;
 
@@ -60,6 +61,10 @@ public static class WorkerHosting
         services.AddSingleton<TransferSpeeds>();
         services.AddSingleton<HandoverPlanner>();
         services.AddSingleton<Handover>();
+        services.AddSingleton<RequestsInFlight>();
+        services.AddSingleton<CounterTally>();
+        services.AddHostedService(provider => provider.GetRequiredService<CounterTally>());
+        services.AddSingleton<SiloDetailsReader>();
         services.AddSingleton(drain ?? new DrainOptions());
         services.AddSingleton(provider => new RequestMetrics(provider.GetRequiredService<LocalDevice>().Identity.Model.Name, provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService(provider =>

@@ -5,6 +5,7 @@ using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Status;
 using ServingGrid.Grains.Workers;
 
 namespace ServingGrid.Grains.Requests;
@@ -19,7 +20,8 @@ namespace ServingGrid.Grains.Requests;
 /// </code>
 /// </summary>
 [KvAwarePlacement]
-internal sealed class RequestGrain(LocalDevice device, Handover handover, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
+internal sealed class RequestGrain(
+    LocalDevice device, Handover handover, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
 {
     /// <summary>Longest silence of a stream, with room for delays below the 500 ms that clients are promised.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(400);
@@ -38,6 +40,7 @@ internal sealed class RequestGrain(LocalDevice device, Handover handover, Reques
         using IDisposable? scope = log.BeginScope(new Dictionary<string, object> { ["RequestId"] = requestId, ["Attempt"] = attempt.Number });
         GridMetrics.ActiveRequests.Add(1);
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using RequestInFlight request = requests.Begin(attempt, forPeer: false);
         using OrphanWatch watch = new(time, OrphanTimeout, () =>
         {
             GridMetrics.OrphanedRequests.Add(1);
@@ -62,13 +65,16 @@ internal sealed class RequestGrain(LocalDevice device, Handover handover, Reques
             }
 
             // :: 3
-            SequenceReader reader = new((await start).Sequence.Updates, metrics, time);
+            (SequenceHandle sequence, Task prefill) = await start;
+            request.Started(prefill);
+            SequenceReader reader = new(sequence.Updates, metrics, time);
             watch.Enter();
             yield return item;
             do
             {
                 watch.Leave();
                 item = await reader.Next(Heartbeat, ended.Token) ?? Beat;
+                request.Generated(item.Tokens.Count);
                 watch.Enter();
                 yield return item;
             }

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -63,6 +65,24 @@ internal static class ApiCalls
             Assert.True(DateTime.UtcNow < end, $"{name} is still {value} after {patience}.\n{gateway.Output}");
             await Task.Delay(20);
             value = await gateway.ReadMetricAsync(name);
+        }
+    }
+
+    /// <summary>Waits until <c>/health</c> has this status; what it says.</summary>
+    public static async Task<string> WaitForHealthAsync(this GatewayProcess gateway, HttpStatusCode status)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            using HttpResponseMessage response = await gateway.Http.GetAsync("/health");
+            string text = await response.Content.ReadAsStringAsync();
+            if (response.StatusCode == status && (status == HttpStatusCode.OK || text.Contains("reason")))
+            {
+                return text;
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(60), $"/health still says {text}\n{gateway.Output}");
+            await Task.Delay(100);
         }
     }
 }

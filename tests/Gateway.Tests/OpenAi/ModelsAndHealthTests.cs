@@ -29,6 +29,21 @@ public sealed class ModelsAndHealthTests
     }
 
     [Fact]
+    public async Task Get_Grid_NeedsAKeyWhereThereAreKeys()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync(options => options with { ApiKeys = ["secret"] });
+        using (HttpResponseMessage refused = await server.Http.GetAsync("/grid"))
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        }
+
+        server.Http.DefaultRequestHeaders.Authorization = new("Bearer", "secret");
+        string text = await server.Http.GetStringAsync("/grid");
+        Assert.StartsWith("""{"at":"1970-01-01T00:00:00+00:00","models":[{"name":"scripted","fingerprint":""", text);
+        Assert.EndsWith(""","devices":[]}""", text);
+    }
+
+    [Fact]
     public async Task Get_Metrics_CountsRequestsByRoute()
     {
         await using GatewayServer server = await GatewayServer.StartAsync();

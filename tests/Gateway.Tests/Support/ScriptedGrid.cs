@@ -37,6 +37,10 @@ internal sealed class ScriptedGrid : IGridClient
     public Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default) =>
         ModelsFailure is null ? Task.FromResult<IReadOnlyList<ModelCard>>([Card]) : Task.FromException<IReadOnlyList<ModelCard>>(ModelsFailure);
 
+    public GridStatus Status { get; } = new() { At = DateTimeOffset.UnixEpoch, Models = [Card], Devices = [] };
+
+    public Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default) => Task.FromResult(Status);
+
     public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => model == Card.Name
         ? Task.FromResult<ModelText>(Text)
         : throw new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.");

@@ -77,6 +77,45 @@ public sealed class SerializationTests
             with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no" },
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3) },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
+        new GridStatus
+        {
+            At = DateTimeOffset.UnixEpoch.AddSeconds(5),
+            Models = [FakeDevices.Identity(1).Model],
+            Devices =
+            [
+                new DeviceStatus
+                {
+                    Id = "d",
+                    Silo = "s",
+                    Model = "m",
+                    Role = "both",
+                    State = "serving",
+                    Hardware = "h",
+                    KvType = "f16",
+                    TransferEndpoint = "e",
+                    ReportAge = 0.1,
+                    Running = 1,
+                    Waiting = 2,
+                    PendingPromptTokens = 3,
+                    TotalBlocks = 4,
+                    FreeBlocks = 5,
+                    KvUsage = 0.6,
+                    PrefillTokensPerSecond = 7,
+                    DecodeStepSeconds = 8,
+                    Details = new SiloDetails
+                    {
+                        CachedBlocks = 1,
+                        ViewAge = 0.2,
+                        ViewIsFresh = true,
+                        ViewDevices = 3,
+                        ViewBlocks = 4,
+                        RequestCount = 5,
+                        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5 }],
+                        Counters = new Dictionary<string, long> { ["c"] = 6 },
+                    },
+                },
+            ],
+        },
     ];
 
     [Theory]

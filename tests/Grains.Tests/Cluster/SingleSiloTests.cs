@@ -174,6 +174,21 @@ public sealed class SingleSiloTests(SingleSilo silo) : IClassFixture<SingleSilo>
     }
 
     [Fact]
+    public async Task GetModelText_ManyUnknownModels_NoGrainForAnyOfThem()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            string name = $"nobody-{i}";
+            GridException refused = await Assert.ThrowsAsync<GridException>(() => _cluster.Client.GetModelTextAsync(name));
+            Assert.Equal(GridError.ModelNotFound, refused.Error);
+        }
+
+        DetailedGrainStatistic[] active = await _cluster.Grains.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics();
+        Assert.Contains(active, grain => grain.GrainId.Key.ToString() == IModelCatalogGrain.Key);
+        Assert.DoesNotContain(active, grain => grain.GrainId.Key.ToString()!.StartsWith("nobody", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task GetModels_OneSilo_ItsModel()
     {
         ModelCard card = Assert.Single(await _cluster.Client.GetModelsAsync());

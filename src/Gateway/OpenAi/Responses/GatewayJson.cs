@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using ServingGrid.Client;
 
 namespace ServingGrid.Gateway.OpenAi.Responses;
 
@@ -11,6 +12,7 @@ namespace ServingGrid.Gateway.OpenAi.Responses;
 [JsonSerializable(typeof(ModelResponse))]
 [JsonSerializable(typeof(ModelListResponse))]
 [JsonSerializable(typeof(HealthResponse))]
+[JsonSerializable(typeof(GridStatus))]
 [JsonSerializable(typeof(CompletionResponse))]
 [JsonSerializable(typeof(ChatResponse))]
 [JsonSerializable(typeof(ChatChunk))]

@@ -1,0 +1,25 @@
+using ServingGrid.Client;
+using ServingGrid.Grains.Grid;
+using ServingGrid.Grains.Workers;
+
+namespace ServingGrid.Grains.Status;
+
+/// <summary>What this silo knows of itself. Thread-safe.</summary>
+internal sealed class SiloDetailsReader(LocalDevice device, GridView view, RequestsInFlight requests, CounterTally counters)
+{
+    public SiloDetails Read()
+    {
+        ModelView? model = view.Find(device.Identity.Model.Name);
+        return new SiloDetails
+        {
+            CachedBlocks = device.Worker.Engine.Status.CachedBlocks,
+            ViewAge = model is null || model.Age == TimeSpan.MaxValue ? null : Math.Round(model.Age.TotalSeconds, 3),
+            ViewIsFresh = model is { IsFresh: true },
+            ViewDevices = model?.Devices.Count ?? 0,
+            ViewBlocks = model?.BlockCount ?? 0,
+            RequestCount = requests.Count,
+            Requests = requests.List(),
+            Counters = counters.Read(),
+        };
+    }
+}

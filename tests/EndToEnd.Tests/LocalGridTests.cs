@@ -1,0 +1,56 @@
+using System.Text.RegularExpressions;
+using ServingGrid.EndToEnd.Tests.Support;
+using ServingGrid.Testing;
+
+namespace ServingGrid.EndToEnd.Tests;
+
+/// <summary>The script that operators try a grid with.</summary>
+public sealed class LocalGridTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    private readonly TemporaryFolder _state = new();
+
+    [Fact]
+    public async Task Start_PrefillAndDecode_ServesUntilStopped()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The script knows processes by /proc.");
+        try
+        {
+            (int code, string output) = await RunAsync("start", "--prefill", "1", "--decode", "1", "--url", "http://127.0.0.1:0");
+            Assert.True(code == 0, output);
+            string url = Regex.Match(output, @"http://127\.0\.0\.1:\d+").Value;
+            using HttpClient http = new();
+            string grid = await http.GetStringAsync(url + "/grid");
+            Assert.Contains("\"role\":\"prefill\"", grid);
+            Assert.Contains("\"role\":\"decode\"", grid);
+            Assert.Equal((0, 3), await StatusAsync());
+            (int again, string refusal) = await RunAsync("start");
+            Assert.Equal(1, again);
+            Assert.Contains("A grid runs already", refusal);
+        }
+        finally
+        {
+            Assert.Equal(0, (await RunAsync("stop")).Code);
+        }
+
+        Assert.Equal(1, (await RunAsync("status")).Code);
+    }
+
+    public void Dispose() => _state.Dispose();
+
+    private async Task<(int Code, int Processes)> StatusAsync()
+    {
+        (int code, string output) = await RunAsync("status");
+        return (code, output.Split('\n').Count(line => line.Contains("(process ")));
+    }
+
+    private async Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    {
+        await using var run = new ProgramRun("env",
+        [
+            $"LOCAL_GRID_STATE={_state.Path}", $"LOCAL_GRID_PROGRAMS={AppContext.BaseDirectory}", RepositoryRoot.Combine("deploy", "local-grid"), .. arguments,
+        ]);
+        return (await run.WaitForExitAsync(Patience), run.Output + run.Error);
+    }
+}
