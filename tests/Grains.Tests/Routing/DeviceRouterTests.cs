@@ -123,6 +123,16 @@ public sealed class DeviceRouterTests
         Assert.Equal("silo1/cpu", _router.ChoosePrefill(Query, _ => true).Device?.Identity.Id);
     }
 
+    [Fact]
+    public void ChooseDecode_GridStateStartedAnew_WhatTheOldOneSaidIsForgotten()
+    {
+        Apply([FakeDevices.Entry(1), FakeDevices.Entry(2)], FakeDevices.Blocks(1, 1, 10, 11));
+        _view.Get("m").Apply(FakeDevices.Update([FakeDevices.Entry(1), FakeDevices.Entry(2)], FakeDevices.Blocks(2, 1, 10)), newEpoch: true);
+
+        Assert.Equal(1, _view.Find("m")!.BlockCount);
+        Assert.Equal("silo2/cpu", Choose(new RoutingQuery("m", 128, [10, 11], []))?.Identity.Id);
+    }
+
     private DeviceView? Choose(RoutingQuery query) => _router.ChooseDecode(query, _ => true);
 
     private void Apply(DeviceEntry[] devices, params BlockBatch[] blocks) => _view.Get("m").Apply(FakeDevices.Update(devices, blocks), newEpoch: false);
