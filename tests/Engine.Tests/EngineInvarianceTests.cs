@@ -15,7 +15,12 @@ public sealed class EngineInvarianceTests
 
     private static readonly EngineOptions Roomy = new()
     {
-        BlockSize = 8, KvBlocks = 200, MaxBatchTokens = 512, MaxPrefillTokensWhileDecoding = 512, MaxSequences = Count, PrefixCache = false,
+        BlockSize = 8,
+        KvBlocks = 200,
+        MaxBatchTokens = 512,
+        MaxPrefillTokensWhileDecoding = 512,
+        MaxSequences = Count,
+        PrefixCache = false,
     };
 
     public static TheoryData<string> Models => ["llama-Q4_1", "qwen3-Q4_K_M"];

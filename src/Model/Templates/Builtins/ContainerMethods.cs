@@ -134,7 +134,8 @@ internal static class DictMethods
             {
                 self.Entries.Clear();
                 return NoneValue.Instance;
-            },
+            }
+            ,
             _ => null,
         };
         return method is null ? null : new NativeFunction(name, method);

@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using CsCheck;
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Kernels.Cpu.Elementwise;
