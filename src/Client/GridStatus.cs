@@ -87,6 +87,10 @@ public sealed record DeviceStatus
     /// <summary>What the silo says now; null when it did not answer in time.</summary>
     [Id(17)]
     public SiloDetails? Details { get; init; }
+
+    /// <summary>Where its prompts were computed, and why; null before the first.</summary>
+    [Id(18)]
+    public HandoverStatus? Handovers { get; init; }
 }
 
 /// <summary>What a silo answers when it is asked.</summary>

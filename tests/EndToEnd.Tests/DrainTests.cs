@@ -21,7 +21,7 @@ public sealed class DrainTests : IDisposable
     public async Task Terminate_Once_FinishesTheRequestThenEndsWith0()
     {
         await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
-        await using SiloProcess silo = await SiloProcess.StartAsync(Cluster, "both", "--drain-seconds", "120");
+        await using SiloProcess silo = await SiloProcess.StartBundledAsync(Cluster, "both", "--drain-seconds", "120");
         Task<IReadOnlyList<JsonNode>> answer = await StartLongRequestAsync(gateway);
         silo.Signal(Terminate);
 
@@ -36,7 +36,7 @@ public sealed class DrainTests : IDisposable
     public async Task Signal_Twice_EndsAtOnce(int first, int second)
     {
         await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
-        await using SiloProcess silo = await SiloProcess.StartAsync(Cluster, "both", "--drain-seconds", "120");
+        await using SiloProcess silo = await SiloProcess.StartBundledAsync(Cluster, "both", "--drain-seconds", "120");
         Task answer = await StartLongRequestAsync(gateway);
         silo.Signal(first);
         await Task.Delay(300);

@@ -8,8 +8,6 @@ namespace ServingGrid.EndToEnd.Tests;
 /// <summary>A gateway and silos as processes of their own, which meet in a file.</summary>
 public sealed class GridTests(BundledGateway bundled) : IDisposable
 {
-    private const int Kill = 9;
-
     private readonly TemporaryFolder _folder = new();
 
     private string Cluster => "file:" + _folder.Combine("grid.db");
@@ -17,8 +15,8 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
     [Fact]
     public async Task Chat_PrefillSiloAndDecodeSilo_AnswersAsOneProcessAndDecodeComputesNoPrompt()
     {
-        await using SiloProcess prefill = await SiloProcess.StartAsync(Cluster, "prefill", "--disaggregation", "always");
-        await using SiloProcess decode = await SiloProcess.StartAsync(Cluster, "decode", "--disaggregation", "always");
+        await using SiloProcess prefill = await SiloProcess.StartBundledAsync(Cluster, "prefill", "--disaggregation", "always");
+        await using SiloProcess decode = await SiloProcess.StartBundledAsync(Cluster, "decode", "--disaggregation", "always");
         await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
         await gateway.WaitForHealthAsync(HttpStatusCode.OK);
 
@@ -39,8 +37,8 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
             Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)grid["usage"]!["prompt_tokens"]!);
         }
 
-        Assert.Equal(0, await decode.Http.ReadMetricAsync("vllm:prompt_tokens_total"));
-        Assert.True(await prefill.Http.ReadMetricAsync("vllm:prompt_tokens_total") > 200);
+        Assert.Equal(0, await decode.ReadMetricAsync("vllm:prompt_tokens_total"));
+        Assert.True(await prefill.ReadMetricAsync("vllm:prompt_tokens_total") > 200);
     }
 
     [Fact]
@@ -56,12 +54,12 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
         string? first = null;
         for (int round = 0; round < 2; round++)
         {
-            await using SiloProcess silo = await SiloProcess.StartAsync(Cluster, "both");
+            await using SiloProcess silo = await SiloProcess.StartBundledAsync(Cluster, "both");
             await gateway.WaitForHealthAsync(HttpStatusCode.OK);
             string answer = Answer(await gateway.CallAsync("/v1/completions", Completion()));
             Assert.Equal(first ??= answer, answer);
 
-            silo.Signal(Kill);
+            silo.Kill();
             await gateway.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable);
         }
     }

@@ -1,3 +1,5 @@
+using ServingGrid.Client;
+
 namespace ServingGrid.Grains.Disaggregation;
 
 /// <summary>Where one silo's prompts were computed, and what it decides by: a part of the grid's status page.</summary>
@@ -26,6 +28,39 @@ public sealed record HandoverSnapshot
     /// <summary>Prefill devices that were measured or are in trouble.</summary>
     [Id(5)]
     public required PrefillPeer[] Peers { get; init; }
+
+    /// <summary>As the status page shows it.</summary>
+    public HandoverStatus ToStatus() => new()
+    {
+        Mode = Mode.ToString().ToLowerInvariant(),
+        Remote = Remote,
+        Local = Local,
+        LocalFallback = LocalFallback,
+        Last = LastInputs is not { } inputs ? null : new HandoverEstimate
+        {
+            LocalTokens = inputs.LocalTokens,
+            LocalPendingTokens = inputs.LocalPending,
+            LocalTokensPerSecond = Math.Round(inputs.LocalRate, 1),
+            LocalRunning = inputs.LocalRunning,
+            RemoteTokens = inputs.RemoteTokens,
+            RemotePendingTokens = inputs.RemotePending,
+            RemoteTokensPerSecond = Math.Round(inputs.RemoteRate, 1),
+            RemoteRunning = inputs.RemoteRunning,
+            TransferSeconds = Math.Round(inputs.TransferSeconds, 6),
+            LocalSeconds = Math.Round(HandoverCost.Local(inputs), 6),
+            RemoteSeconds = Math.Round(HandoverCost.Remote(inputs), 6),
+        },
+        Peers =
+        [
+            .. Peers.Select(peer => new PrefillPeerStatus
+            {
+                Device = peer.Device,
+                TransferBytesPerSecond = Math.Round(peer.TransferBytesPerSecond),
+                Failures = peer.Failures,
+                OutFor = Math.Round(peer.OutFor.TotalSeconds, 3),
+            }),
+        ],
+    };
 }
 
 /// <summary>A prefill device as one decode silo has met it.</summary>

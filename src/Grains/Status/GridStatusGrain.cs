@@ -60,6 +60,7 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
             PrefillTokensPerSecond = Math.Round(load.PrefillTokensPerSecond, 1),
             DecodeStepSeconds = Math.Round(load.DecodeStepSeconds, 6),
             Details = await Ask(device, load.Role),
+            Handovers = entry.Handovers?.ToStatus(),
         };
     }
 

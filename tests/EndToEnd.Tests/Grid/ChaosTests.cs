@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
 using ServingGrid.Client;
+using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests.Grid;

@@ -1,3 +1,5 @@
+using ServingGrid.EndToEnd.Tests.Support;
+
 namespace ServingGrid.EndToEnd.Tests.Grid;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Hosting;
+using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests.Grid;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using ServingGrid.Client;
+using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests.Grid;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ServingGrid.Client.Clustering;
 using ServingGrid.Client.Hosting;
+using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests.Grid;

@@ -102,6 +102,28 @@ public sealed class SerializationTests
                     KvUsage = 0.6,
                     PrefillTokensPerSecond = 7,
                     DecodeStepSeconds = 8,
+                    Handovers = new HandoverStatus
+                    {
+                        Mode = "auto",
+                        Remote = 1,
+                        Local = 2,
+                        LocalFallback = 3,
+                        Last = new HandoverEstimate
+                        {
+                            LocalTokens = 4,
+                            LocalPendingTokens = 5,
+                            LocalTokensPerSecond = 6,
+                            LocalRunning = 7,
+                            RemoteTokens = 8,
+                            RemotePendingTokens = 9,
+                            RemoteTokensPerSecond = 10,
+                            RemoteRunning = 11,
+                            TransferSeconds = 12,
+                            LocalSeconds = 13,
+                            RemoteSeconds = 14,
+                        },
+                        Peers = [new PrefillPeerStatus { Device = "d", TransferBytesPerSecond = 15, Failures = 16, OutFor = 17 }],
+                    },
                     Details = new SiloDetails
                     {
                         CachedBlocks = 1,
