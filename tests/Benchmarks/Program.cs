@@ -15,6 +15,7 @@ Benchmark[] benchmarks =
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
     new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
+    new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync),
     new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync),
     new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
 ];
