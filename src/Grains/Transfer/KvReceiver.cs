@@ -128,7 +128,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
 
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             deadline.CancelAfter(_options.StallTimeout);
-            await stream.ReadExactlyAsync(header.AsMemory(first), deadline.Token);
+            await ReadRestAsync(stream, header.AsMemory(first), deadline.Token);
             if (!KvFrame.TryRead(header, _options.MaxFrameBytes, out KvFrame frame) || frame.Sequence != expected)
             {
                 throw new KvTransferException(KvTransferFailure.Refused, "it sent what is not the next frame");
@@ -141,7 +141,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
             }
 
             Memory<byte> body = payload.AsMemory(0, frame.PayloadBytes);
-            await stream.ReadExactlyAsync(body, deadline.Token);
+            await ReadRestAsync(stream, body, deadline.Token);
             FrameOutcome outcome = KvFrame.IsIntact(header, body.Span) ? _reservations.Write(frame, body.Span) : FrameOutcome.Corrupt;
             KvTransferMetrics.ReceivedFrames.Add(1, new KeyValuePair<string, object?>("outcome", outcome.ToString()));
             if (outcome != FrameOutcome.Written)
@@ -151,6 +151,19 @@ public sealed partial class KvReceiver : IAsyncDisposable
 
             KvFrame.WriteAck(ack, frame.Sequence, outcome);
             await stream.WriteAsync(ack, deadline.Token);
+        }
+    }
+
+    /// <summary>A connection may end between frames; one that ends inside a frame is refused like any other broken frame, and counted.</summary>
+    private static async Task ReadRestAsync(Stream stream, Memory<byte> rest, CancellationToken cancellation)
+    {
+        try
+        {
+            await stream.ReadExactlyAsync(rest, cancellation);
+        }
+        catch (EndOfStreamException exception)
+        {
+            throw new KvTransferException(KvTransferFailure.Connection, "it ended in the middle of a frame", exception);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using ServingGrid.Engine.Disaggregation;
@@ -185,6 +186,41 @@ public sealed class KvTransferFaultTests
         (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(2);
         await rig.Transport.SendAsync(rig.Target(reservation), prefill, 0, 2, default).WaitAsync(Deadline);
         Assert.Equal(source.Bytes, received.Bytes);
+    }
+
+    [Theory]
+    [InlineData(20)]
+    [InlineData(KvFrame.Bytes)]
+    [InlineData(KvFrame.Bytes + 100)]
+    public async Task Receiver_TruncatedFrame_RefusedAndCounted(int bytes)
+    {
+        long refused = 0;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == "servinggrid_kv_transfer_refused_peers_total")
+            {
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            if (Equals(tags[0].Value, nameof(KvTransferFailure.Connection)))
+            {
+                Interlocked.Add(ref refused, value);
+            }
+        });
+        listener.Start();
+        await using var rig = new TransferRig();
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+        using TcpClient peer = await ConnectAsync(rig);
+        NetworkStream stream = peer.GetStream();
+        await stream.WriteAsync(Frame(rig, new KvFrame(0, reservation.Id, 1, 0, 0, 4, (int)rig.Layout.BlockBytesAllLayers), fill: 1).AsMemory(0, bytes));
+        peer.Client.Shutdown(SocketShutdown.Send);
+        await ReadToEndAsync(stream);
+
+        Assert.True(Interlocked.Read(ref refused) >= 1, "the frame was not counted");
+        Assert.Equal(0, received.Writes);
     }
 
     private static async Task<TcpClient> ConnectAsync(TransferRig rig)
