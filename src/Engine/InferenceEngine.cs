@@ -100,14 +100,14 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <exception cref="EngineException">The engine failed or stopped meanwhile.</exception>
     public async Task<SubmitResult<Reservation>> ReserveAsync(SequenceRequest request, TimeSpan? lifetime = null, CancellationToken cancellation = default)
     {
-        if ((Refuse(request) ?? RefuseFinished(request)) is { } refusal)
+        if (Refuse(request) is { } refusal)
         {
             return refusal;
         }
 
         var ticket = new ReservationTicket(lifetime ?? Options.ReservationLifetime);
         Sequence sequence = Create(request, new StreamOutput(), ticket);
-        if (Accept(sequence) is { } refused)
+        if ((RefuseFinished(sequence) ?? Accept(sequence)) is { } refused)
         {
             return refused;
         }
@@ -125,7 +125,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <param name="lifetime">How long finished blocks stay pinned; null: <see cref="EngineOptions.ReservationLifetime"/>.</param>
     public SubmitResult<PrefillHandle> SubmitPrefill(SequenceRequest request, int skipTokens, IPrefillSink sink, TimeSpan? lifetime = null)
     {
-        if ((Refuse(request) ?? RefuseFinished(request)) is { } refusal)
+        if (Refuse(request) is { } refusal)
         {
             return refusal;
         }
@@ -138,7 +138,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         var handle = new PrefillHandle(request.Id, Layout, _core.Handovers);
         var output = new PrefillOutput(handle, sink, skipTokens / Options.BlockSize, lifetime ?? Options.ReservationLifetime);
         handle.Sequence = Create(request, output, ticket: null);
-        return Accept(handle.Sequence) is { } refused ? refused : handle;
+        return (RefuseFinished(handle.Sequence) ?? Accept(handle.Sequence)) is { } refused ? refused : handle;
     }
 
     /// <summary>Changes of the prefix cache after event <paramref name="after"/> (0: from the start).</summary>
@@ -195,10 +195,9 @@ public sealed class InferenceEngine : IAsyncDisposable
     private Refusal? Refuse(SequenceRequest request) =>
         Unavailable() ?? RequestCheck.Check(request, Config.VocabularySize, ContextLength, _tokenizer is not null);
 
-    private Refusal? RefuseFinished(SequenceRequest request) =>
-        request.Prompt.Length >= RequestCheck.Limit(request, ContextLength)
-            ? new Refusal(RefusalReason.InvalidRequest, "the answer has all its tokens: there is nothing to hand over", "max_tokens")
-            : null;
+    private static Refusal? RefuseFinished(Sequence sequence) => sequence.Stop.Reached(sequence) is null
+        ? null
+        : new Refusal(RefusalReason.Finished, "the answer is complete: there is nothing to hand over");
 
     private Refusal? Unavailable() => _statistics.Health switch
     {

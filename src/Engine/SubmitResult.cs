@@ -17,6 +17,9 @@ public enum RefusalReason
 
     /// <summary>The device has failed.</summary>
     Failed,
+
+    /// <summary>The answer is complete: there is no prompt to hand over. <see cref="InferenceEngine.Submit"/> takes it and says how it ended.</summary>
+    Finished,
 }
 
 /// <summary>A refused request.</summary>

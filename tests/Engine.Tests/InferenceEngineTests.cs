@@ -15,6 +15,19 @@ public sealed class InferenceEngineTests
         await rig.AssertIdleAsync();
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public async Task Submit_ResumedBeyondItsLimit_EndsAtOnce(int maxTokens)
+    {
+        await using var rig = new EngineRig();
+        Generated result = await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(15, 1), maxTokens) with { GeneratedInPrompt = 5 });
+        Assert.Empty(result.Tokens);
+        Assert.Equal((FinishCause.Length, new SequenceUsage(10, 0, 5)), (result.End.Cause, result.End.Usage));
+        await rig.AssertIdleAsync();
+    }
+
     [Fact]
     public async Task Submit_SixtyFourAtOnce_EachAsWhenAlone()
     {

@@ -21,7 +21,7 @@ internal sealed class Sequence
         Stop = stop;
         Output = output;
         Count = request.Prompt.Length;
-        _tokens = new int[Math.Min(limit, Count + 64) + 1];
+        _tokens = new int[Math.Max(Count, Math.Min(limit, Count + 64)) + 1];
         request.Prompt.CopyTo(_tokens, 0);
         Penalties = request.Sampling.HasPenalties ? new PenaltyCounts(request.Prompt, AnswerStart) : null;
     }

@@ -20,7 +20,7 @@ public sealed record DisaggregationOptions
     /// <summary>Prefill devices tried before the prompt is computed locally.</summary>
     public int Attempts { get; init; } = 2;
 
-    /// <summary>How long one of them may take; the reservation is held as long.</summary>
+    /// <summary>How long one of them may take.</summary>
     public TimeSpan PrefillTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>What a transfer from a device is taken to move per second, until one has been measured.</summary>

@@ -30,6 +30,12 @@ internal sealed class Handover(
     TimeProvider time,
     ILogger<Handover> log)
 {
+    // The wait for a prefill begins after its reservation, and is looked at from time to time only: a reservation that were held no longer
+    // would be gone when the prefill is given up, and with it the choice to compute the prompt here.
+    private static readonly TimeSpan HoldMargin = TimeSpan.FromSeconds(5);
+
+    private TimeSpan HoldTime => options.PrefillTimeout + HoldMargin;
+
     /// <summary>Starts a sequence: its stream is there at once, or after the wait for a reservation.</summary>
     /// <param name="attempt">The request.</param>
     /// <param name="cancellation">The request's end: gives up whatever is in progress.</param>
@@ -45,10 +51,10 @@ internal sealed class Handover(
             return (Accepted(engine.Submit(request)), Task.CompletedTask);
         }
 
-        Reservation reservation;
+        SubmitResult<Reservation> reserved;
         try
         {
-            reservation = Accepted(await engine.ReserveAsync(request, options.PrefillTimeout, cancellation));
+            reserved = await engine.ReserveAsync(request, HoldTime, cancellation);
         }
         catch
         {
@@ -56,7 +62,17 @@ internal sealed class Handover(
             throw;
         }
 
-        return (reservation.Handle, Fill(attempt, query, reservation, first, cancellation));
+        if (reserved.Accepted is { } reservation)
+        {
+            return (reservation.Handle, Fill(attempt, query, reservation, first, cancellation));
+        }
+
+        breaker.Abandoned(first.Device.Identity.Id);
+        return reserved.Refused!.Reason == RefusalReason.Finished
+
+            // The silo of an earlier attempt was lost between the last token and the end: there is only the end to be told.
+            ? (Accepted(engine.Submit(request)), Task.CompletedTask)
+            : throw EngineMapping.ToException(reserved.Refused);
     }
 
     private DecodeSite Site()
@@ -123,8 +139,9 @@ internal sealed class Handover(
 
             failure = $"the commit was refused: {outcome}";
         }
-        catch (Exception exception) when (exception is GridException or OrleansException or TimeoutException or OperationCanceledException)
+        catch (Exception exception)
         {
+            // Whatever went wrong over there: it is reported below, and the prompt is computed elsewhere.
             failure = exception.Message;
         }
 
@@ -150,7 +167,7 @@ internal sealed class Handover(
         // A write of the old epoch is a copy of memory: it is over soon.
         for (int i = 0; i < 100 && !cancellation.IsCancellationRequested; i++)
         {
-            if (reservation.Renew(options.PrefillTimeout) is { } epoch)
+            if (reservation.Renew(HoldTime) is { } epoch)
             {
                 return epoch;
             }

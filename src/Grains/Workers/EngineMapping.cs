@@ -66,7 +66,7 @@ internal static class EngineMapping
 
     public static GridException ToException(Refusal refusal) => refusal.Reason switch
     {
-        RefusalReason.InvalidRequest or RefusalReason.TooLong => new GridException(GridError.InvalidRequest, refusal.Message) { Parameter = refusal.Parameter },
+        RefusalReason.InvalidRequest or RefusalReason.TooLong or RefusalReason.Finished => new GridException(GridError.InvalidRequest, refusal.Message) { Parameter = refusal.Parameter },
         RefusalReason.QueueFull => new GridException(GridError.Overloaded, refusal.Message) { RetryAfter = refusal.RetryAfter ?? TimeSpan.FromSeconds(1) },
 
         // Another silo may serve it.

@@ -1,4 +1,5 @@
 using System.Text;
+using ServingGrid.Engine.Tests.Disaggregation;
 using ServingGrid.Engine.Tests.Support;
 
 namespace ServingGrid.Engine.Tests.Stopping;
@@ -68,6 +69,21 @@ public sealed class StopRulesTests(BundledEngine bundled) : IClassFixture<Bundle
             Assert.Equal(free[given..tokens], resumed.Tokens);
             Assert.Equal((FinishCause.Stop, found), (resumed.End.Cause, resumed.End.StopString));
         }
+    }
+
+    [Fact]
+    public async Task Handover_StopStringReachedInAnEarlierAttempt_RefusedAsFinishedAndSubmitTellsTheEnd()
+    {
+        int[] free = await FreeAsync();
+        string stop = Text(free[8..12]);
+        int tokens = Expected(free, [stop], 0).Tokens;
+        SequenceRequest request = Ask() with { StopStrings = [stop] };
+        request = request with { Prompt = [.. request.Prompt, .. free[..tokens]], GeneratedInPrompt = tokens };
+
+        Assert.Equal(RefusalReason.Finished, (await bundled.Engine.ReserveAsync(request)).Refused?.Reason);
+        Assert.Equal(RefusalReason.Finished, bundled.Engine.SubmitPrefill(request, 0, new CollectingSink()).Refused?.Reason);
+        Generated end = await bundled.AnswerAsync(request);
+        Assert.Equal((FinishCause.Stop, stop, 0), (end.End.Cause, end.End.StopString, end.Tokens.Length));
     }
 
     [Fact]

@@ -17,7 +17,7 @@ public sealed class LostSiloTests
         int[][] undisturbed = await Task.WhenAll(requests.Select(async request => (await cluster.Run(request)).Tokens));
         int[] counts = new int[Streams];
         Task<int[]>[] disturbed = [.. requests.Select((request, i) => Count(cluster, request, counts, i))];
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
         while (counts.Any(count => count < 5))
         {
             await Task.Delay(5, limit.Token);
@@ -25,7 +25,7 @@ public sealed class LostSiloTests
 
         InProcessSiloHandle victim = cluster.Silos.First(silo => cluster.EngineOf(silo).Status.Running > 0);
         await cluster.Kill(victim);
-        int[][] tokens = await Task.WhenAll(disturbed).WaitAsync(TimeSpan.FromSeconds(60));
+        int[][] tokens = await Task.WhenAll(disturbed).WaitAsync(TimeSpan.FromMinutes(2));
 
         for (int i = 0; i < Streams; i++)
         {
