@@ -20,9 +20,6 @@ public interface IDeviceGrain : IGrainWithStringKey
     /// <summary>What its silo knows of itself, the requests in flight among it.</summary>
     /// <exception cref="GridException">As <see cref="GetLoad"/>.</exception>
     Task<SiloDetails> GetDetails();
-
-    /// <summary>Takes no new requests from now on; what it has runs to its end.</summary>
-    Task Drain();
 }
 
 /// <summary>A device that computes prompts.</summary>
@@ -80,12 +77,6 @@ internal abstract class DeviceGrain(LocalDevice device, DeviceRole role, SiloDet
     {
         Local();
         return Task.FromResult(details.Read());
-    }
-
-    public Task Drain()
-    {
-        Local().StartDraining();
-        return Task.CompletedTask;
     }
 
     /// <summary>The device, if the grain was placed on its silo.</summary>

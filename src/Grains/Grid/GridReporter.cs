@@ -19,7 +19,6 @@ internal sealed class GridReporter(
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CatalogPeriod = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<string, (Guid Epoch, long Version)> _read = new(StringComparer.Ordinal);
     private long _reportedEvents;
     private long _catalogReadAt;
     private bool _failing;
@@ -123,21 +122,20 @@ internal sealed class GridReporter(
     private async Task<GridUpdate> Exchange(string model, DeviceReport? report, CancellationToken cancellation)
     {
         IGridStateGrain grain = grains.GetGrain<IGridStateGrain>(model);
-        GridUpdate first = await Take(model, grain, report, cancellation);
+        GridUpdate first = await Take(view.Get(model), grain, report, cancellation);
         for (GridUpdate update = first; update.More;)
         {
-            update = await Take(model, grain, null, cancellation);
+            update = await Take(view.Get(model), grain, null, cancellation);
         }
 
         return first;
     }
 
-    private async Task<GridUpdate> Take(string model, IGridStateGrain grain, DeviceReport? report, CancellationToken cancellation)
+    private async Task<GridUpdate> Take(ModelView known, IGridStateGrain grain, DeviceReport? report, CancellationToken cancellation)
     {
-        (Guid epoch, long version) = _read.GetValueOrDefault(model);
+        (Guid epoch, long version) = known.Position;
         GridUpdate update = await grain.Exchange(report, epoch, version).WaitAsync(CallTimeout, time, cancellation);
-        view.Get(model).Apply(update, newEpoch: update.Epoch != epoch);
-        _read[model] = (update.Epoch, update.Version);
+        known.Apply(update);
         return update;
     }
 }

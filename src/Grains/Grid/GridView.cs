@@ -13,9 +13,6 @@ public sealed class GridView(TimeProvider time)
     /// <summary>The models known.</summary>
     public ICollection<string> Models => _models.Keys;
 
-    /// <summary>True once the grid's catalog has been read: a model that is not in here then does not exist.</summary>
-    public bool IsComplete { get; private set; }
-
     /// <summary>The view of a model, or null when nothing is known of it.</summary>
     public ModelView? Find(string model) => _models.GetValueOrDefault(model);
 
@@ -38,7 +35,5 @@ public sealed class GridView(TimeProvider time)
         {
             _models.TryRemove(model, out _);
         }
-
-        IsComplete = true;
     }
 }

@@ -28,6 +28,9 @@ public sealed class ModelView(string model, TimeProvider time)
 
     public string Model { get; } = model;
 
+    /// <summary>What to ask the grid's state with next: nothing at first. A view that is made anew begins anew. The writer's alone.</summary>
+    internal (Guid Epoch, long Version) Position { get; private set; }
+
     /// <summary>Snapshot of the devices.</summary>
     public IReadOnlyList<DeviceView> Devices => _devices;
 
@@ -97,12 +100,13 @@ public sealed class ModelView(string model, TimeProvider time)
     }
 
     /// <summary>Takes an answer of <see cref="IGridStateGrain.Exchange"/>.</summary>
-    internal void Apply(GridUpdate update, bool newEpoch)
+    internal void Apply(GridUpdate update)
     {
         lock (_lock)
         {
-            if (newEpoch)
+            if (update.Epoch != Position.Epoch)
             {
+                // What the grid's state has forgotten, it cannot take back.
                 foreach (int slot in _slots.Values)
                 {
                     _blocks.Clear(slot);
@@ -117,6 +121,7 @@ public sealed class ModelView(string model, TimeProvider time)
             TakeBlocks(batch);
         }
 
+        Position = (update.Epoch, update.Version);
         Volatile.Write(ref _refreshedAt, time.GetTimestamp());
     }
 

@@ -1,5 +1,4 @@
 using ServingGrid.Client;
-using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
 using ServingGrid.Grains.Workers;
 
@@ -7,7 +6,7 @@ namespace ServingGrid.Grains.Models;
 
 /// <summary>Hands out the model file's header from a silo that has the file.</summary>
 [ModelPlacement]
-internal sealed class ModelGrain(LocalDevice device, GridView view) : Grain, IModelGrain
+internal sealed class ModelGrain(LocalDevice device) : Grain, IModelGrain
 {
     public Task<ModelCard> GetCard() => Task.FromResult(Worker().Card);
 
@@ -36,10 +35,8 @@ internal sealed class ModelGrain(LocalDevice device, GridView view) : Grain, IMo
             return device.Worker;
         }
 
-        // Placed here for want of a better silo: the next call is to look again.
+        // Placed here for want of a better silo: the next call is to look again. Whether the model exists, the catalog says.
         DeactivateOnIdle();
-        throw view.IsComplete && view.Find(model) is null
-            ? new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.")
-            : new GridException(GridError.Unavailable, $"No silo that serves model {model} can be reached.");
+        throw new GridException(GridError.Unavailable, $"No silo that serves model {model} can be reached.");
     }
 }

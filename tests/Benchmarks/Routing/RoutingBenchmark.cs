@@ -97,7 +97,7 @@ internal static class RoutingBenchmark
                 Stored = [.. Enumerable.Range(0, HashesPerRefresh / 200).Select(n => Hash(version, n))],
                 Removed = [.. Enumerable.Range(0, HashesPerRefresh / 200).Select(n => Hash(version, n))],
             })];
-            model.Apply(Update(entries, batches), newEpoch: false);
+            model.Apply(Update(entries, batches));
             await Task.Delay(Refresh, CancellationToken.None);
         }
     }
@@ -118,7 +118,7 @@ internal static class RoutingBenchmark
             ],
             Removed = [],
         })];
-        model.Apply(Update(entries, batches), newEpoch: false);
+        model.Apply(Update(entries, batches));
     }
 
     /// <summary>A prompt of one family: the prefix that all of the family share, and a rest of its own.</summary>

@@ -166,5 +166,5 @@ public sealed class HandoverPlannerTests
     private void Apply(DeviceEntry prefill, DeviceEntry another) => Apply([prefill, another], []);
 
     private void Apply(DeviceEntry[] prefill, BlockBatch[] blocks) =>
-        _view.Get("m").Apply(FakeDevices.Update([FakeDevices.Entry(1, FakeDevices.Load(role: DeviceRole.Decode)), .. prefill], blocks), newEpoch: false);
+        _view.Get("m").Apply(FakeDevices.Update([FakeDevices.Entry(1, FakeDevices.Load(role: DeviceRole.Decode)), .. prefill], blocks));
 }

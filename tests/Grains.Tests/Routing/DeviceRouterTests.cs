@@ -127,13 +127,27 @@ public sealed class DeviceRouterTests
     public void ChooseDecode_GridStateStartedAnew_WhatTheOldOneSaidIsForgotten()
     {
         Apply([FakeDevices.Entry(1), FakeDevices.Entry(2)], FakeDevices.Blocks(1, 1, 10, 11));
-        _view.Get("m").Apply(FakeDevices.Update([FakeDevices.Entry(1), FakeDevices.Entry(2)], FakeDevices.Blocks(2, 1, 10)), newEpoch: true);
+        _view.Get("m").Apply(FakeDevices.Update([FakeDevices.Entry(1), FakeDevices.Entry(2)], FakeDevices.Blocks(2, 1, 10)) with { Epoch = Guid.NewGuid() });
 
         Assert.Equal(1, _view.Find("m")!.BlockCount);
         Assert.Equal("silo2/cpu", Choose(new RoutingQuery("m", 128, [10, 11], []))?.Identity.Id);
     }
 
+    [Fact]
+    public void TakeCatalog_ModelMissingForAMoment_ItsViewBeginsAnew()
+    {
+        GridUpdate update = FakeDevices.Update([FakeDevices.Entry(1)], FakeDevices.Blocks(1, 1, 10)) with { Epoch = Guid.NewGuid(), Version = 7 };
+        _view.Get("m").Apply(update);
+        Assert.Equal((update.Epoch, 7), _view.Get("m").Position);
+
+        // A catalog that starts anew knows the other models again within a second.
+        _view.TakeCatalog(new HashSet<string>());
+        _view.TakeCatalog(new HashSet<string> { "m" });
+
+        Assert.Equal((0, (Guid.Empty, 0L)), (_view.Get("m").BlockCount, _view.Get("m").Position));
+    }
+
     private DeviceView? Choose(RoutingQuery query) => _router.ChooseDecode(query, _ => true);
 
-    private void Apply(DeviceEntry[] devices, params BlockBatch[] blocks) => _view.Get("m").Apply(FakeDevices.Update(devices, blocks), newEpoch: false);
+    private void Apply(DeviceEntry[] devices, params BlockBatch[] blocks) => _view.Get("m").Apply(FakeDevices.Update(devices, blocks));
 }
