@@ -40,7 +40,8 @@ internal sealed class KvConnection : IDisposable
             throw new KvTransferException(KvTransferFailure.Connection, $"'{endpoint}' is not host:port");
         }
 
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        KvSocket.Configure(socket);
         try
         {
             using var deadline = new CancellationTokenSource(options.ConnectTimeout);
@@ -108,7 +109,7 @@ internal sealed class KvConnection : IDisposable
         {
             Break(new KvTransferException(KvTransferFailure.Stalled, $"no acknowledgement within {_options.StallTimeout.TotalSeconds:0.#} s", exception));
         }
-        catch (Exception exception) when (exception is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception exception) when (exception is IOException or SocketException or ObjectDisposedException or OperationCanceledException or TimeoutException)
         {
             Break(new KvTransferException(KvTransferFailure.Connection, $"the connection broke: {exception.Message}", exception));
         }

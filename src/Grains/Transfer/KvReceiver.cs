@@ -84,7 +84,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
     {
         using (socket)
         {
-            socket.NoDelay = true;
+            KvSocket.Configure(socket);
             await using var stream = new NetworkStream(socket, ownsSocket: false);
             try
             {
@@ -107,6 +107,12 @@ public sealed partial class KvReceiver : IAsyncDisposable
             catch (Exception exception) when (exception is OperationCanceledException or IOException or SocketException)
             {
                 // We stop, or the peer closed or reset the connection: between frames that is how one ends.
+            }
+            catch (Exception exception)
+            {
+                // The device failed to take a block, say: nobody waits for this task, so it is said here.
+                KvTransferMetrics.RefusedPeers.Add(1, new KeyValuePair<string, object?>("reason", "error"));
+                LogConnectionFailed(exception, socket.RemoteEndPoint);
             }
         }
     }
@@ -175,6 +181,9 @@ public sealed partial class KvReceiver : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "KV transfer: the connection from {Peer} was ended: {Reason}.")]
     private partial void LogRefusedPeer(EndPoint? peer, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "KV transfer: the connection from {Peer} failed.")]
+    private partial void LogConnectionFailed(Exception exception, EndPoint? peer);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "KV transfer: a frame for reservation {Reservation}, epoch {Epoch}, was refused: {Outcome}.")]
     private partial void LogRefusedFrame(long reservation, int epoch, FrameOutcome outcome);

@@ -50,6 +50,9 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
         }
     }
 
+    /// <summary>Peers that it has a connection to, or had one to since the last new peer.</summary>
+    internal int Connections => _connections.Count;
+
     /// <summary>Closes the connections; transfers in progress fail.</summary>
     public void Dispose()
     {
@@ -111,7 +114,7 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
     {
         while (true)
         {
-            Lazy<Task<KvConnection>> entry = _connections.GetOrAdd(endpoint, key => new Lazy<Task<KvConnection>>(() => KvConnection.ConnectAsync(key, options)));
+            Lazy<Task<KvConnection>> entry = _connections.GetOrAdd(endpoint, key => new Lazy<Task<KvConnection>>(() => Connect(key)));
             try
             {
                 KvConnection connection = await entry.Value;
@@ -129,5 +132,19 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
 
             _connections.TryRemove(KeyValuePair.Create(endpoint, entry));
         }
+    }
+
+    private Task<KvConnection> Connect(string endpoint)
+    {
+        // Silos come and go, each with a port of its own: what is left of those that went goes when a new one comes.
+        foreach ((string peer, Lazy<Task<KvConnection>> entry) in _connections)
+        {
+            if (entry.IsValueCreated && entry.Value.IsCompletedSuccessfully && !entry.Value.Result.IsUsable)
+            {
+                _connections.TryRemove(KeyValuePair.Create(peer, entry));
+            }
+        }
+
+        return KvConnection.ConnectAsync(endpoint, options);
     }
 }

@@ -147,7 +147,7 @@ public sealed class KvTransferFaultTests
     [Fact]
     public async Task Receiver_RandomBytesAndTruncatedFrames_ServesOnWithNothingWritten()
     {
-        await using var rig = new TransferRig(options: new KvTransferOptions { ClusterSecret = TransferRig.Secret, StallTimeout = TimeSpan.FromMilliseconds(200) });
+        await using var rig = new TransferRig();
         (Reservation reservation, HostBlocks received) = rig.NewReservation(2);
         var random = new Random(5);
         for (int i = 0; i < 60; i++)
@@ -194,23 +194,7 @@ public sealed class KvTransferFaultTests
     [InlineData(KvFrame.Bytes + 100)]
     public async Task Receiver_TruncatedFrame_RefusedAndCounted(int bytes)
     {
-        long refused = 0;
-        using var listener = new MeterListener();
-        listener.InstrumentPublished = (instrument, self) =>
-        {
-            if (instrument.Name == "servinggrid_kv_transfer_refused_peers_total")
-            {
-                self.EnableMeasurementEvents(instrument);
-            }
-        };
-        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
-        {
-            if (Equals(tags[0].Value, nameof(KvTransferFailure.Connection)))
-            {
-                Interlocked.Add(ref refused, value);
-            }
-        });
-        listener.Start();
+        using var refused = new RefusedPeers(nameof(KvTransferFailure.Connection));
         await using var rig = new TransferRig();
         (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
         using TcpClient peer = await ConnectAsync(rig);
@@ -219,8 +203,60 @@ public sealed class KvTransferFaultTests
         peer.Client.Shutdown(SocketShutdown.Send);
         await ReadToEndAsync(stream);
 
-        Assert.True(Interlocked.Read(ref refused) >= 1, "the frame was not counted");
+        Assert.True(refused.Count >= 1, "the frame was not counted");
         Assert.Equal(0, received.Writes);
+    }
+
+    [Fact]
+    public async Task Receiver_DeviceFails_SenderIsToldAndTheFailureIsCounted()
+    {
+        using var refused = new RefusedPeers("error");
+        await using var rig = new TransferRig();
+        (PrefillHandle prefill, _) = rig.NewPrefill(1);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+        received.Failure = new InvalidOperationException("the device is gone");
+
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline));
+
+        Assert.Equal(KvTransferFailure.Connection, exception.Failure);
+        Assert.True(refused.Count >= 1, "the failure was not counted");
+    }
+
+    [Fact]
+    public async Task Receiver_SilentPeer_TheSystemAsksWhetherItIsThere()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the timers of sockets are read from /proc");
+        await using var rig = new TransferRig();
+        using TcpClient peer = await ConnectAsync(rig);
+        string from = $":{((IPEndPoint)peer.Client.LocalEndPoint!).Port:X4} 01";
+        string to = $":{rig.Receiver.LocalEndpoint.Port:X4} ";
+
+        // "sl local remote:port state tx:rx timer:when …": timer 2 is that of keep-alive probes; until the last bytes are acknowledged it is another.
+        string timer = "";
+        using CancellationTokenSource limit = new(Deadline);
+        while (!timer.StartsWith("02:", StringComparison.Ordinal))
+        {
+            Assert.False(limit.IsCancellationRequested, $"the timer is {timer}");
+            string connection = Assert.Single(await File.ReadAllLinesAsync("/proc/net/tcp"), line => line.Contains(from) && line.Contains(to));
+            timer = connection.Split(' ', StringSplitOptions.RemoveEmptyEntries)[5];
+            await Task.Delay(20);
+        }
+    }
+
+    [Fact]
+    public async Task Transport_PeersThatLeft_AreForgotten()
+    {
+        await using var rig = new TransferRig();
+        (PrefillHandle prefill, _) = rig.NewPrefill(1);
+        for (int i = 0; i < 20; i++)
+        {
+            (Reservation reservation, _) = rig.NewReservation(1);
+            await using KvReceiver silo = rig.NewReceiver(rig.Options);
+            await rig.Transport.SendAsync(rig.Target(reservation, silo.LocalEndpoint.ToString()), prefill, 0, 1, default).WaitAsync(Deadline);
+        }
+
+        // The last ones may not have been noticed yet.
+        Assert.InRange(rig.Transport.Connections, 1, 10);
     }
 
     private static async Task<TcpClient> ConnectAsync(TransferRig rig)
@@ -257,5 +293,29 @@ public sealed class KvTransferFaultTests
         }
 
         return total;
+    }
+
+    /// <summary>Counts the peers that receivers of this process refuse for a reason.</summary>
+    private sealed class RefusedPeers : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private long _count;
+
+        public RefusedPeers(string reason)
+        {
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "servinggrid_kv_transfer_refused_peers_total")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<long>((_, value, tags, _) => Interlocked.Add(ref _count, Equals(tags[0].Value, reason) ? value : 0));
+            _listener.Start();
+        }
+
+        public long Count => Interlocked.Read(ref _count);
+
+        public void Dispose() => _listener.Dispose();
     }
 }

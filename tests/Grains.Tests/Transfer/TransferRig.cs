@@ -84,6 +84,9 @@ internal sealed class HostBlocks(KvLayout layout, int blocks) : IPrefillOwner, I
 
     public bool IsReleased { get; private set; }
 
+    /// <summary>Thrown by writes, as a device that has failed does.</summary>
+    public Exception? Failure { get; set; }
+
     public int VocabularySize => int.MaxValue;
 
     public bool TryGather(ReadOnlySpan<int> ids, int firstLayer, int layers, Span<byte> destination)
@@ -102,6 +105,11 @@ internal sealed class HostBlocks(KvLayout layout, int blocks) : IPrefillOwner, I
 
     public bool TryScatter(ReadOnlySpan<int> ids, int firstLayer, int layers, ReadOnlySpan<byte> data)
     {
+        if (Failure is not null)
+        {
+            throw Failure;
+        }
+
         for (int l = 0, at = 0; l < layers; l++)
         {
             foreach (int id in ids)
