@@ -42,6 +42,7 @@ public sealed class PrometheusExporter : IDisposable
     /// <summary>All instruments with at least one value, by name.</summary>
     public string Render()
     {
+        // Written under the same lock: an observation for somebody else begins by clearing what was observed for this one.
         lock (_observing)
         {
             foreach (MetricFamily family in _families.Values)
@@ -50,15 +51,14 @@ public sealed class PrometheusExporter : IDisposable
             }
 
             _listener.RecordObservableInstruments();
-        }
+            var text = new PrometheusWriter();
+            foreach (MetricFamily family in _families.Values.OrderBy(family => family.Name, StringComparer.Ordinal))
+            {
+                family.Write(text);
+            }
 
-        var text = new PrometheusWriter();
-        foreach (MetricFamily family in _families.Values.OrderBy(family => family.Name, StringComparer.Ordinal))
-        {
-            family.Write(text);
+            return text.ToString();
         }
-
-        return text.ToString();
     }
 
     /// <inheritdoc/>

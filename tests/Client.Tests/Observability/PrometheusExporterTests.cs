@@ -34,6 +34,13 @@ public sealed class PrometheusExporterTests : IDisposable
     }
 
     [Fact]
+    public void Render_ManyAtATime_EachHasWhatIsObserved()
+    {
+        _meter.CreateObservableGauge("test_observed", () => new Measurement<int>(1));
+        Parallel.For(0, 2000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ => Assert.Contains("test_observed 1\n", _exporter.Render()));
+    }
+
+    [Fact]
     public void Render_Histogram_CountsAreCumulativeAndBoundsInclusive()
     {
         var advice = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.5, 1] };
