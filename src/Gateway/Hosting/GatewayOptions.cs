@@ -62,9 +62,9 @@ internal sealed record GatewayOptions
             return $"--threads must be in 1 … {MaxThreads}.";
         }
 
-        if (ContextLength is < 1 || MaxSequences is < 1 || MaxWaiting is < 0)
+        if (ContextLength is < 2 || MaxSequences is < 1 || MaxWaiting is < 1)
         {
-            return "--context and --max-sequences must be at least 1, --max-waiting at least 0.";
+            return "--context must be at least 2, --max-sequences and --max-waiting at least 1.";
         }
 
         if (ApiKeys.Any(string.IsNullOrWhiteSpace))

@@ -104,6 +104,37 @@ public sealed class CompletionsTests
         Assert.Equal(text, string.Concat(events.SkipLast(1).Select(data => (string)JsonNode.Parse(data)!["choices"]![0]!["text"]!)));
     }
 
+    [Theory]
+    [InlineData(Path, "\"prompt\":\"a\",\"logprobs\":1")]
+    [InlineData("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"logprobs\":true,\"top_logprobs\":1")]
+    public async Task Post_ImpossibleTokenAmongTheLikely_HasANumber(string path, string fields)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (request, _) => new[]
+        {
+            new TextUpdate
+            {
+                Text = "H",
+                Tokens = [new GeneratedToken('H') { LogProbability = 0, Top = [new TokenLogProbability('I', float.NegativeInfinity)] }],
+                Finish = FinishReason.Length,
+                Usage = ScriptedGrid.Usage(request, 1),
+            },
+        }.ToAsyncEnumerable();
+        JsonNode answer = await server.CallAsync(path, $$"""{"model":"scripted",{{fields}}}""");
+        Assert.Contains("-9999", answer["choices"]![0]!["logprobs"]!.ToJsonString());
+    }
+
+    [Theory]
+    [InlineData(255, 1)]
+    [InlineData(250, 6)]
+    [InlineData(240, 16)]
+    public async Task Post_NoLimitNearTheContextsEnd_TakesWhatIsLeft(int promptTokens, int expected)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        await server.CallAsync(Path, $$"""{"model":"scripted","prompt":"{{new string('a', promptTokens)}}"}""");
+        Assert.Equal(expected, Assert.Single(server.Grid.Requests).MaxTokens);
+    }
+
     [Fact]
     public async Task Post_LogProbabilities_AreParallelLists()
     {

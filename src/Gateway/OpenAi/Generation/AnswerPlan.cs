@@ -39,7 +39,7 @@ internal sealed record AnswerPlan(IReadOnlyList<GenerateRequest> Requests, int C
             Model = card.Name,
             Prompt = prompts[i / fields.Choices],
             Sampling = fields.Sampling with { Seed = DeriveSeed(fields.Sampling.Seed, i % fields.Choices) },
-            MaxTokens = fields.MaxTokens,
+            MaxTokens = fields.MaxTokens ?? (fields.DefaultMaxTokens is { } most ? Math.Min(most, card.ContextLength - prompts[i / fields.Choices].Length) : null),
             MinTokens = fields.MinTokens,
             IgnoreEos = fields.IgnoreEos,
             StopStrings = fields.Stops,

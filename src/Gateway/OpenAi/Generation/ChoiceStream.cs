@@ -10,7 +10,7 @@ internal readonly record struct ChoiceUpdate(int Index, TextUpdate Update);
 /// <summary>Runs the requests of a plan side by side and merges their items as they come.</summary>
 internal static class ChoiceStream
 {
-    // A client that reads slowly holds the generation back instead of filling memory.
+    // A client that reads slowly holds the merging back; what waits behind it is bounded by the length of the answers.
     private const int Capacity = 64;
 
     /// <summary>

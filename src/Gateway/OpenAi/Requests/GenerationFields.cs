@@ -20,7 +20,11 @@ internal sealed record GenerationFields
     /// <summary>Answers for each prompt.</summary>
     public required int Choices { get; init; }
 
+    /// <summary>As the client has set it; null: see <see cref="DefaultMaxTokens"/>.</summary>
     public required int? MaxTokens { get; init; }
+
+    /// <summary>What an absent limit means, where the context has room for it; null: as many as the context holds.</summary>
+    public required int? DefaultMaxTokens { get; init; }
 
     public required int MinTokens { get; init; }
 
@@ -40,20 +44,21 @@ internal sealed record GenerationFields
     public required bool StreamUsage { get; init; }
 
     /// <param name="fields">The request.</param>
-    /// <param name="defaultMaxTokens">What an absent limit means; null: as many as the context holds.</param>
+    /// <param name="defaultMaxTokens"><see cref="DefaultMaxTokens"/></param>
     /// <param name="logProbabilities">How many alternatives to report beside each token; null reports none.</param>
     public static GenerationFields Read(RequestFields fields, int? defaultMaxTokens, int? logProbabilities)
     {
         fields.Ignore("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key");
         bool stream = fields.Flag("stream");
         int? legacyMax = fields.Integer("max_tokens", 1, int.MaxValue);
-        int? maxTokens = fields.Integer("max_completion_tokens", 1, int.MaxValue) ?? legacyMax ?? defaultMaxTokens;
+        int? maxTokens = fields.Integer("max_completion_tokens", 1, int.MaxValue) ?? legacyMax;
         return new GenerationFields
         {
             Model = ReadModel(fields),
             Choices = fields.Integer("n", 1, MaxChoices) ?? 1,
             MaxTokens = maxTokens,
-            MinTokens = fields.Integer("min_tokens", 0, maxTokens ?? int.MaxValue) ?? 0,
+            DefaultMaxTokens = defaultMaxTokens,
+            MinTokens = fields.Integer("min_tokens", 0, maxTokens ?? defaultMaxTokens ?? int.MaxValue) ?? 0,
             IgnoreEos = fields.Flag("ignore_eos"),
             Stops = ReadStops(fields),
             Sampling = ReadSampling(fields, logProbabilities),

@@ -28,11 +28,11 @@ internal static class LogProbabilityText
         for (int i = 0; i < count; i++)
         {
             texts[i] = EscapedText(tokenizer, tokens[i].Token);
-            values[i] = tokens[i].LogProbability ?? 0;
+            values[i] = Finite(tokens[i].LogProbability ?? 0);
             tops[i] = [];
             foreach (TokenLogProbability top in tokens[i].Top ?? [])
             {
-                tops[i].TryAdd(EscapedText(tokenizer, top.Token), top.LogProbability); // two tokens may have one text: the likelier stays
+                tops[i].TryAdd(EscapedText(tokenizer, top.Token), Finite(top.LogProbability)); // two tokens may have one text: the likelier stays
             }
 
             offsets[i] = offset;
@@ -44,9 +44,12 @@ internal static class LogProbabilityText
 
     private static ChatTokenLogProbability ForChat(GeneratedToken token, Tokenizer tokenizer) => new(
         Text(tokenizer, token.Token),
-        token.LogProbability ?? 0,
+        Finite(token.LogProbability ?? 0),
         Bytes(tokenizer, token.Token),
-        [.. (token.Top ?? []).Select(top => new TopLogProbability(Text(tokenizer, top.Token), top.LogProbability, Bytes(tokenizer, top.Token)))]);
+        [.. (token.Top ?? []).Select(top => new TopLogProbability(Text(tokenizer, top.Token), Finite(top.LogProbability), Bytes(tokenizer, top.Token)))]);
+
+    // JSON has no infinity; this is what OpenAI writes for a token that cannot be.
+    private static float Finite(float logProbability) => Math.Max(logProbability, -9999f);
 
     private static string Text(Tokenizer tokenizer, int token) =>
         Encoding.UTF8.GetString(tokenizer.TokenBytes(token, special: true).Span);
