@@ -42,4 +42,8 @@ public sealed record GenerateRequest
     /// <summary>Lower is sooner; 0 by default.</summary>
     [Id(9)]
     public int Priority { get; init; }
+
+    /// <summary><see cref="ModelCard.Fingerprint"/> of the model whose tokens the prompt consists of; null: not known. Set by <see cref="GridClient"/>.</summary>
+    [Id(10)]
+    public string? Fingerprint { get; init; }
 }

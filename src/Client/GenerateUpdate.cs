@@ -31,7 +31,7 @@ public sealed record GeneratedToken([property: Id(0)] int Token)
     public IReadOnlyList<TokenLogProbability>? Top { get; init; }
 }
 
-/// <summary>What a request has used and how long its stages took.</summary>
+/// <summary>What a request has used.</summary>
 [GenerateSerializer, Immutable]
 public sealed record GenerateUsage
 {

@@ -89,7 +89,17 @@ public sealed class GridClient : IGridClient
         PlacementHints.Set(attempt.Request.Model, attempt.Request.Prompt.Length + attempt.Generated.Length, hashes, attempt.Avoid);
         ValueTask<bool> first = items.MoveNextAsync();
         PlacementHints.Clear();
-        bool more = await first;
+        bool more;
+        try
+        {
+            more = await first;
+        }
+        catch (GridException changed) when (changed.Error == GridError.ModelChanged)
+        {
+            _models.Forget(model.Card);
+            throw;
+        }
+
         while (more)
         {
             yield return items.Current;

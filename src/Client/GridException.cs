@@ -21,6 +21,9 @@ public enum GridError
 
     /// <summary>A defect or a failed device.</summary>
     Internal,
+
+    /// <summary>The grid serves another file under the model's name than the one that the prompt was made for: make it anew.</summary>
+    ModelChanged,
 }
 
 /// <summary>A request that the grid could not serve. Crosses grain calls.</summary>

@@ -10,7 +10,7 @@ public interface IGridClient
     /// <summary>The models served now.</summary>
     Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default);
 
-    /// <summary>The tokenizer and chat template of a model, fetched from the grid once and kept.</summary>
+    /// <summary>The tokenizer and chat template of a model, fetched from the grid once and kept until the grid serves another file under its name.</summary>
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/></exception>
     Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default);
 
@@ -42,7 +42,7 @@ public sealed record TextUpdate
     public GenerateUsage? Usage { get; init; }
 }
 
-/// <summary>What a client needs of a model to speak text: kept for the life of the process, immutable, thread-safe.</summary>
+/// <summary>What a client needs of a model to speak text. Immutable, thread-safe.</summary>
 public abstract class ModelText
 {
     public abstract ModelCard Card { get; }

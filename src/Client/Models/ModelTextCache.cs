@@ -4,45 +4,53 @@ using ServingGrid.Client.Requests;
 
 namespace ServingGrid.Client.Models;
 
-/// <summary>The models that this process has spoken to: each header is fetched once and kept. Thread-safe.</summary>
+/// <summary>The models that this process has spoken to: each header is fetched once and kept until the grid says that it has another. Thread-safe.</summary>
 internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions options, TimeProvider time, ILogger log)
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<ModelText>>> _models = new(StringComparer.Ordinal);
 
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/>, or <see cref="GridError.Unavailable"/> after the deadline.</exception>
-    public async Task<ModelText> Get(string model, CancellationToken cancellation)
+    public Task<ModelText> Get(string model, CancellationToken cancellation) =>
+        _models.GetOrAdd(model, name => new(() => Task.Run(() => Fetch(name)))).Value.WaitAsync(cancellation);
+
+    /// <summary>The grid serves another file under this name now: the next request fetches its header.</summary>
+    /// <param name="stale">What the grid has refused; a newer one stays.</param>
+    public void Forget(ModelCard stale)
     {
-        Lazy<Task<ModelText>> entry = _models.GetOrAdd(model, name => new(() => Task.Run(() => Fetch(name))));
-        try
+        if (_models.TryGetValue(stale.Name, out Lazy<Task<ModelText>>? entry) && entry.Value.IsCompletedSuccessfully && entry.Value.Result.Card.Fingerprint == stale.Fingerprint)
         {
-            return await entry.Value.WaitAsync(cancellation);
-        }
-        catch when (entry.Value.IsFaulted || entry.Value.IsCanceled)
-        {
-            // A failure is not kept: the next request asks again.
-            _models.TryRemove(new(model, entry));
-            throw;
+            _models.TryRemove(new(stale.Name, entry));
         }
     }
 
     private async Task<ModelText> Fetch(string model)
     {
         long start = time.GetTimestamp();
-        for (int attempt = 1; ; attempt++)
+        try
         {
-            try
+            for (int attempt = 1; ; attempt++)
             {
-                return await FetchOnce(model).WaitAsync(options.ModelTimeout, time);
-            }
-            catch (Exception exception) when (RequestFailures.IsTransient(exception, resuming: false))
-            {
-                if (time.GetElapsedTime(start) >= options.ModelTimeout)
+                try
                 {
-                    throw new GridException(GridError.Unavailable, $"The grid does not answer for model {model}: {exception.Message}", exception);
+                    return await FetchOnce(model).WaitAsync(options.ModelTimeout, time);
                 }
+                catch (Exception exception) when (RequestFailures.IsTransient(exception, resuming: false))
+                {
+                    if (time.GetElapsedTime(start) >= options.ModelTimeout)
+                    {
+                        throw new GridException(GridError.Unavailable, $"The grid does not answer for model {model}: {exception.Message}", exception);
+                    }
 
-                await Task.Delay(RequestFailures.Backoff(attempt, Random.Shared), time);
+                    await Task.Delay(RequestFailures.Backoff(attempt, Random.Shared), time);
+                }
             }
+        }
+        catch
+        {
+            // A failure is not kept, whether or not somebody still waits for it: the next request asks again, and names that
+            // somebody made up do not add up.
+            _models.TryRemove(model, out _);
+            throw;
         }
     }
 

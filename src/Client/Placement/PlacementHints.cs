@@ -15,7 +15,7 @@ public static class PlacementHints
     /// <summary>Sets the hints for the calls that the current asynchronous flow starts from here on.</summary>
     /// <param name="model">The model asked for.</param>
     /// <param name="tokens">Tokens to prefill, cached or not.</param>
-    /// <param name="blockHashes">The first 8 bytes of the chained hash of each full block of the prompt.</param>
+    /// <param name="blockHashes">Low 8 bytes of the chained hash of each full block of the prompt.</param>
     /// <param name="avoid">Devices that earlier attempts lost.</param>
     public static void Set(string model, int tokens, ulong[] blockHashes, string[] avoid)
     {

@@ -50,6 +50,7 @@ internal static class RequestPreparation
         SamplingOptions sampling = request.Sampling;
         return request with
         {
+            Fingerprint = model.Fingerprint,
             MaxTokens = request.MaxTokens ?? model.ContextLength - prompt.Length,
             Sampling = sampling.Seed is null ? sampling with { Seed = Random.Shared.NextInt64() } : sampling,
         };

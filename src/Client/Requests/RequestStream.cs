@@ -108,7 +108,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 failure);
         }
 
-        ClientMetrics.RequestAttempts.Add(1, new("model_name", request.Model), new("reason", failure.GetType().Name));
+        ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", failure.GetType().Name));
         log.AttemptLost(request.RequestId, number, tokens, failure.Message);
         await Task.Delay(RequestFailures.Backoff(number + 1, Random.Shared), time, cancellation);
     }

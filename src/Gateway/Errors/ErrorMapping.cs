@@ -46,6 +46,7 @@ internal static class ErrorMapping
         },
         GridError.Unavailable => Unavailable(failure, "unavailable"),
         GridError.Timeout => Unavailable(failure, "deadline_exceeded"),
+        GridError.ModelChanged => Unavailable(failure, "model_changed") with { RetryAfter = DefaultRetryAfter },
         _ => new ApiError(StatusCodes.Status500InternalServerError, "server_error", failure.Message),
     };
 

@@ -45,13 +45,20 @@ internal sealed class RequestGrain(
         {
             GridMetrics.OrphanedRequests.Add(1);
             log.Orphaned(requestId, OrphanTimeout.TotalSeconds);
-            ended.Cancel();
+            try
+            {
+                ended.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The request has ended in this very moment.
+            }
         });
         Task<(SequenceHandle Sequence, Task Prefill)>? start = null;
         try
         {
             // :: 1
-            CheckDevice(attempt.Request.Model);
+            CheckDevice(attempt.Request);
 
             // :: 2
             start = handover.Start(attempt, ended.Token);
@@ -67,6 +74,9 @@ internal sealed class RequestGrain(
             // :: 3
             (SequenceHandle sequence, Task prefill) = await start;
             request.Started(prefill);
+
+            // A stream that nobody reads stands still at a "yield": what is below does not run then, and the engine has to be told from here.
+            using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Cancel);
             SequenceReader reader = new(sequence.Updates, metrics, time);
             watch.Enter();
             yield return item;
@@ -83,14 +93,13 @@ internal sealed class RequestGrain(
         finally
         {
             // :: 4
+            GridMetrics.ActiveRequests.Add(-1);
+            DeactivateSoon();
             await ended.CancelAsync();
             if (start is not null)
             {
                 await Release(start);
             }
-
-            GridMetrics.ActiveRequests.Add(-1);
-            DeactivateSoon();
         }
     }
 
@@ -101,11 +110,17 @@ internal sealed class RequestGrain(
     private void DeactivateSoon() =>
         this.RegisterGrainTimer(static (grain, _) => { grain.DeactivateOnIdle(); return Task.CompletedTask; }, this, Linger, Timeout.InfiniteTimeSpan);
 
-    private void CheckDevice(string model)
+    private void CheckDevice(GenerateRequest request)
     {
-        if (device.Identity.Model.Name != model)
+        if (device.Identity.Model.Name != request.Model)
         {
-            throw new GridException(GridError.Unavailable, $"Model {model} is not on {device.Identity.Id}.");
+            throw new GridException(GridError.Unavailable, $"Model {request.Model} is not on {device.Identity.Id}.");
+        }
+
+        if (request.Fingerprint is { } fingerprint && fingerprint != device.Identity.Model.Fingerprint)
+        {
+            // A client that has outlived a change of the model would have its tokens read as others.
+            throw new GridException(GridError.ModelChanged, $"Model {request.Model} is another file than the one that the prompt was made for.");
         }
 
         if (!device.Role.Decodes() || device.Load().State != DeviceState.Serving)

@@ -16,6 +16,7 @@ public sealed class ErrorTests
     [InlineData(GridError.Overloaded, 429, "rate_limit_error", "overloaded")]
     [InlineData(GridError.Unavailable, 503, "unavailable_error", "unavailable")]
     [InlineData(GridError.Timeout, 503, "unavailable_error", "deadline_exceeded")]
+    [InlineData(GridError.ModelChanged, 503, "unavailable_error", "model_changed")]
     [InlineData(GridError.Internal, 500, "server_error", null)]
     public async Task Post_GridFails_StatusFollowsTheError(GridError error, int status, string type, string? code)
     {
@@ -27,7 +28,13 @@ public sealed class ErrorTests
             (int actual, JsonObject detail) = await GatewayServer.ReadErrorAsync(response);
 
             Assert.Equal((status, type, code), (actual, (string)detail["type"]!, (string?)detail["code"]));
-            Assert.Equal(error is GridError.Overloaded or GridError.Unavailable or GridError.Timeout ? "2" : null, response.Headers.RetryAfter?.ToString());
+            string? retryAfter = error switch
+            {
+                GridError.Overloaded or GridError.Unavailable or GridError.Timeout => "2",
+                GridError.ModelChanged => "1",
+                _ => null,
+            };
+            Assert.Equal(retryAfter, response.Headers.RetryAfter?.ToString());
         }
     }
 

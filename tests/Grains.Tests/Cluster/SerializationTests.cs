@@ -29,6 +29,7 @@ public sealed class SerializationTests
             StopStrings = ["x"],
             CacheSalt = "s",
             Priority = 4,
+            Fingerprint = "f",
             Sampling = new SamplingOptions
             {
                 Temperature = 0.5f,

@@ -1,0 +1,120 @@
+using System.Reflection;
+using Microsoft.Extensions.Logging.Abstractions;
+using ServingGrid.Client.Models;
+using ServingGrid.Model;
+using ServingGrid.Testing;
+
+namespace ServingGrid.Client.Tests.Models;
+
+public sealed class ModelTextCacheTests
+{
+    private const string FirstFile = "one";
+
+    private readonly Grid _grid = new();
+    private readonly ModelTextCache _cache;
+
+    public ModelTextCacheTests() => _cache = new ModelTextCache(GrainFactory.Over(_grid), new GridClientOptions(), TimeProvider.System, NullLogger.Instance);
+
+    [Fact]
+    public async Task Get_Twice_FetchedOnce()
+    {
+        ModelText first = await _cache.Get("m", default);
+
+        Assert.Same(first, await _cache.Get("m", default));
+        Assert.Equal(1, _grid.Asked);
+    }
+
+    [Fact]
+    public async Task Get_FailsAfterItsCallerHasLeft_TheNextOneAsksAgain()
+    {
+        TaskCompletionSource<ModelCard?> answer = new();
+        _grid.Find = () => answer.Task;
+        using CancellationTokenSource caller = new();
+        Task<ModelText> left = _cache.Get("m", caller.Token);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
+        _grid.Find = null;
+        Task<ModelText> waiting = _cache.Get("m", default);
+        answer.SetResult(null);
+
+        // Whoever waits for the same fetch shares its failure, and nobody else does.
+        Assert.Equal(GridError.ModelNotFound, (await Assert.ThrowsAsync<GridException>(() => waiting)).Error);
+        Assert.Equal(FirstFile, (await _cache.Get("m", default)).Card.Fingerprint);
+    }
+
+    [Fact]
+    public async Task Forget_TheCardThatIsKept_FetchedAnew()
+    {
+        ModelText first = await _cache.Get("m", default);
+        _grid.Fingerprint = "another";
+        _cache.Forget(first.Card);
+        ModelText second = await _cache.Get("m", default);
+
+        Assert.Equal("another", second.Card.Fingerprint);
+
+        // Late requests of the first one change nothing.
+        _cache.Forget(first.Card);
+        Assert.Same(second, await _cache.Get("m", default));
+    }
+
+    /// <summary>The grains that the cache asks, for the bundled model.</summary>
+    private sealed class Grid : IModelCatalogGrain, IModelGrain
+    {
+        private static readonly byte[] Header = ReadHeader();
+        private int _asked;
+
+        public string Fingerprint { get; set; } = FirstFile;
+
+        public Func<Task<ModelCard?>>? Find { get; set; }
+
+        public int Asked => _asked;
+
+        public Task<IReadOnlyList<ModelCard>> GetModels() => Task.FromResult<IReadOnlyList<ModelCard>>([Card()]);
+
+        public Task<ModelCard?> FindModel(string name)
+        {
+            Interlocked.Increment(ref _asked);
+            return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card());
+        }
+
+        public Task<ModelCard> GetCard() => Task.FromResult(Card());
+
+        public Task<ModelHeaderPiece> GetHeaderPiece(long offset) => Task.FromResult(new ModelHeaderPiece
+        {
+            Fingerprint = Fingerprint,
+            TotalBytes = Header.Length,
+            Bytes = Header[(int)offset..(int)Math.Min(Header.Length, offset + ModelHeader.PieceBytes)],
+        });
+
+        private static byte[] ReadHeader()
+        {
+            using ModelFile model = ModelFile.Open(ModelFiles.Bundled);
+            return model.HeaderBytes.ToArray();
+        }
+
+        private ModelCard Card() => new()
+        {
+            Name = "m",
+            Fingerprint = Fingerprint,
+            ContextLength = 100,
+            VocabularySize = 100,
+            BlockSize = 32,
+            Created = DateTimeOffset.UnixEpoch,
+        };
+    }
+
+    /// <summary>A grain factory whose every grain is the same object.</summary>
+    public class GrainFactory : DispatchProxy
+    {
+        private object? _grains;
+
+        public static IGrainFactory Over(object grains)
+        {
+            IGrainFactory factory = Create<IGrainFactory, GrainFactory>();
+            ((GrainFactory)(object)factory)._grains = grains;
+            return factory;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => _grains;
+    }
+}
