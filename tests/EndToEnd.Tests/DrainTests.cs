@@ -1,15 +1,18 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests;
 
 /// <summary>A silo that is told to stop, once and twice, with a long request under way.</summary>
-public sealed class DrainTests : IDisposable
+public sealed partial class DrainTests : IDisposable
 {
-    private const int Tokens = 3000;
+    // Seconds of work, however long it takes until the signals come.
+    private const int Answers = 16;
+    private const int Tokens = 2000;
     private const int Interrupt = 2;
     private const int Terminate = 15;
 
@@ -26,8 +29,8 @@ public sealed class DrainTests : IDisposable
         silo.Signal(Terminate);
 
         IReadOnlyList<JsonNode> chunks = await answer;
-        Assert.Equal(Tokens, (int)chunks[^1]["usage"]!["completion_tokens"]!);
-        Assert.Equal(0, await silo.WaitForExitAsync(TimeSpan.FromSeconds(60)));
+        Assert.Equal(Answers * Tokens, (int)chunks[^1]["usage"]!["completion_tokens"]!);
+        Assert.Equal(0, await silo.WaitForExitAsync(TimeSpan.FromMinutes(2)));
     }
 
     [Theory]
@@ -39,13 +42,13 @@ public sealed class DrainTests : IDisposable
         await using SiloProcess silo = await SiloProcess.StartBundledAsync(Cluster, "both", "--drain-seconds", "120");
         Task answer = await StartLongRequestAsync(gateway);
         silo.Signal(first);
-        await Task.Delay(300);
+        await silo.WaitForLogAsync(Draining());
         Assert.False(answer.IsCompleted, "The request is too short for this test.");
 
         long start = Stopwatch.GetTimestamp();
         silo.Signal(second);
-        Assert.Equal(2, await silo.WaitForExitAsync(TimeSpan.FromSeconds(20)));
-        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        Assert.Equal(2, await silo.WaitForExitAsync(TimeSpan.FromSeconds(60)));
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(20)); // it would drain for two minutes
         Assert.Contains("for the second time", silo.Output);
         Assert.False(answer.IsCompletedSuccessfully);
         Observe(answer);
@@ -53,7 +56,7 @@ public sealed class DrainTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>Waits until the answer has begun; the task is the rest of it.</summary>
+    /// <summary>Waits until all answers have begun; the task is the rest of them.</summary>
     private static async Task<Task<IReadOnlyList<JsonNode>>> StartLongRequestAsync(GatewayProcess gateway)
     {
         await gateway.WaitForHealthAsync(HttpStatusCode.OK);
@@ -62,20 +65,27 @@ public sealed class DrainTests : IDisposable
             ["model"] = BundledGateway.Model,
             ["prompt"] = "Once",
             ["max_tokens"] = Tokens,
+            ["n"] = Answers,
             ["ignore_eos"] = true,
             ["stream"] = true,
             ["stream_options"] = new JsonObject { ["include_usage"] = true },
         });
         long start = Stopwatch.GetTimestamp();
-        while (!(await gateway.Http.GetStringAsync("/grid")).Contains("\"stage\":\"decode\""))
+        while (Decoding().Count(await gateway.Http.GetStringAsync("/grid")) < Answers)
         {
             Assert.False(answer.IsFaulted, answer.Exception?.ToString());
-            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30), gateway.Output);
+            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(1), gateway.Output);
             await Task.Delay(20);
         }
 
         return answer;
     }
+
+    [GeneratedRegex("\"stage\":\"decode\"")]
+    private static partial Regex Decoding();
+
+    [GeneratedRegex(" drains: ")]
+    private static partial Regex Draining();
 
     // The gateway is stopped under it: how it ends is of no interest here.
     private static void Observe(Task answer) => _ = answer.ContinueWith(task => task.Exception, TaskScheduler.Default);

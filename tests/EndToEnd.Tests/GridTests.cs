@@ -8,6 +8,8 @@ namespace ServingGrid.EndToEnd.Tests;
 /// <summary>A gateway and silos as processes of their own, which meet in a file.</summary>
 public sealed class GridTests(BundledGateway bundled) : IDisposable
 {
+    private const int Rounds = 5;
+
     private readonly TemporaryFolder _folder = new();
 
     private string Cluster => "file:" + _folder.Combine("grid.db");
@@ -21,23 +23,34 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
         await gateway.WaitForHealthAsync(HttpStatusCode.OK);
 
         Assert.Contains($"grid     {Cluster}", gateway.Output);
-        foreach (string question in (string[])["What is the capital of France?", LongQuestion()])
-        {
-            JsonObject Chat() => new()
-            {
-                ["model"] = BundledGateway.Model,
-                ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = question }),
-                ["temperature"] = 0,
-                ["max_tokens"] = 48,
-            };
-            JsonNode alone = await bundled.Process.CallAsync("/v1/chat/completions", Chat());
-            JsonNode grid = await gateway.CallAsync("/v1/chat/completions", Chat());
 
-            Assert.Equal(Answer(alone), Answer(grid));
-            Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)grid["usage"]!["prompt_tokens"]!);
+        // A machine that is busy for seconds may keep the prefill silo from reporting, and the decode silo then computes prompts itself, as it
+        // should: the answers are the same in any case, the count is that of a round without such a pause.
+        double computed = -1;
+        for (int round = 0; round < Rounds && computed != 0; round++)
+        {
+            double before = await decode.ReadMetricAsync("vllm:prompt_tokens_total");
+            foreach (string question in (string[])["What is the capital of France?", LongQuestion()])
+            {
+                JsonObject Chat() => new()
+                {
+                    ["model"] = BundledGateway.Model,
+                    ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = question }),
+                    ["temperature"] = 0,
+                    ["max_tokens"] = 48,
+                    ["cache_salt"] = $"round {round}",
+                };
+                JsonNode alone = await bundled.Process.CallAsync("/v1/chat/completions", Chat());
+                JsonNode grid = await gateway.CallAsync("/v1/chat/completions", Chat());
+
+                Assert.Equal(Answer(alone), Answer(grid));
+                Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)grid["usage"]!["prompt_tokens"]!);
+            }
+
+            computed = await decode.ReadMetricAsync("vllm:prompt_tokens_total") - before;
         }
 
-        Assert.Equal(0, await decode.ReadMetricAsync("vllm:prompt_tokens_total"));
+        Assert.Equal(0, computed);
         Assert.True(await prefill.ReadMetricAsync("vllm:prompt_tokens_total") > 200);
     }
 

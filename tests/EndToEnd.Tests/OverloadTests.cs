@@ -14,9 +14,9 @@ public sealed class OverloadTests
         {
             ["model"] = BundledGateway.Model,
             ["prompt"] = "Once",
-            ["max_tokens"] = 400,
+            ["max_tokens"] = 2000,
             ["ignore_eos"] = true,
-        }))).WaitAsync(TimeSpan.FromMinutes(1));
+        }))).WaitAsync(TimeSpan.FromMinutes(2));
 
         HttpResponseMessage[] refused = [.. responses.Where(response => response.StatusCode != HttpStatusCode.OK)];
         Assert.NotEmpty(refused);

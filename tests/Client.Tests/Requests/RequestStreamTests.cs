@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using ServingGrid.Client.Requests;
 
 namespace ServingGrid.Client.Tests.Requests;
@@ -9,6 +10,7 @@ public sealed class RequestStreamTests
     private static readonly GenerateUsage Usage = new() { PromptTokens = 99, CachedTokens = 2, CompletionTokens = 99 };
 
     private readonly List<GenerateAttempt> _attempts = [];
+    private int _begun;
 
     [Theory]
     [InlineData(typeof(TimeoutException))]
@@ -40,9 +42,8 @@ public sealed class RequestStreamTests
     [Fact]
     public async Task Read_SiloIsSilent_GivenUpAfterTheStallTimeout()
     {
-        List<GenerateUpdate> items = await Read(
-            attempt => attempt.Number == 0 ? [Tokens(1), Timeout.InfiniteTimeSpan] : [Tokens(2), Finish(FinishReason.Stop)],
-            new GridClientOptions { StallTimeout = TimeSpan.FromSeconds(1) });
+        List<GenerateUpdate> items = await ReadUntilAttempt(
+            1, attempt => attempt.Number == 0 ? [Tokens(1), Timeout.InfiniteTimeSpan] : [Tokens(2), Finish(FinishReason.Stop)], TimeSpan.FromSeconds(3));
 
         Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
     }
@@ -50,14 +51,15 @@ public sealed class RequestStreamTests
     [Fact]
     public async Task Read_NextAttemptIsSilentToo_GivenUpAfterTheStallTimeout()
     {
-        List<GenerateUpdate> items = await Read(
+        List<GenerateUpdate> items = await ReadUntilAttempt(
+            2,
             attempt => attempt.Number switch
             {
                 0 => [Tokens(1), new TimeoutException()],
                 1 => [Timeout.InfiniteTimeSpan],
                 _ => [Tokens(2), Finish(FinishReason.Stop)],
             },
-            new GridClientOptions { StallTimeout = TimeSpan.FromSeconds(1), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(TimeSpan.FromSeconds(30));
+            TimeSpan.FromSeconds(5));
 
         Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
     }
@@ -123,7 +125,7 @@ public sealed class RequestStreamTests
             break;
         }
 
-        await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(5));
+        await cancelled.Task.WaitAsync(TimeSpan.FromSeconds(60));
     }
 
     private static GenerateRequest Request => new()
@@ -141,8 +143,8 @@ public sealed class RequestStreamTests
 
     private static GenerateUpdate Finish(FinishReason reason) => new() { Finish = reason, Usage = Usage };
 
-    private static RequestStream New(StartAttempt start, GridClientOptions? options = null) =>
-        new(start, options ?? new GridClientOptions(), TimeProvider.System, NullLogger.Instance);
+    private static RequestStream New(StartAttempt start, GridClientOptions? options = null, TimeProvider? time = null) =>
+        new(start, options ?? new GridClientOptions(), time ?? TimeProvider.System, NullLogger.Instance);
 
     private static async IAsyncEnumerable<GenerateUpdate> Endless(TaskCompletionSource left, [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -158,16 +160,36 @@ public sealed class RequestStreamTests
     }
 
     /// <summary>A script for each attempt: items, exceptions to throw, times to wait.</summary>
-    private async Task<List<GenerateUpdate>> Read(Func<GenerateAttempt, object[]> script, GridClientOptions? options = null)
+    private async Task<List<GenerateUpdate>> Read(Func<GenerateAttempt, object[]> script, GridClientOptions? options = null, TimeProvider? time = null)
     {
         RequestStream stream = New(
             (attempt, cancellation) =>
             {
                 _attempts.Add(attempt);
+                Interlocked.Increment(ref _begun);
                 return Play(script(attempt), cancellation);
             },
-            options);
+            options,
+            time);
         return await stream.Read(Request, CancellationToken.None).ToListAsync();
+    }
+
+    /// <summary>Lets the stream's own time pass until an attempt begins, which must not take longer than this; that attempt has all the time that it needs.</summary>
+    private async Task<List<GenerateUpdate>> ReadUntilAttempt(int number, Func<GenerateAttempt, object[]> script, TimeSpan within)
+    {
+        FakeTimeProvider time = new();
+        GridClientOptions patience = new() { StallTimeout = TimeSpan.FromSeconds(2), StartTimeout = TimeSpan.FromSeconds(60) };
+        Task<List<GenerateUpdate>> read = Read(script, patience, time);
+        long start = time.GetTimestamp();
+        while (Volatile.Read(ref _begun) <= number)
+        {
+            Assert.False(read.IsCompleted);
+            time.Advance(TimeSpan.FromMilliseconds(10));
+            await Task.Delay(1);
+        }
+
+        Assert.InRange(time.GetElapsedTime(start), patience.StallTimeout, within);
+        return await read;
     }
 
     private static async IAsyncEnumerable<GenerateUpdate> Play(object[] script, [EnumeratorCancellation] CancellationToken cancellation)

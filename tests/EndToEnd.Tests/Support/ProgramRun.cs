@@ -46,13 +46,14 @@ internal sealed partial class ProgramRun : IAsyncDisposable
         }
     }
 
-    public async Task<Match> WaitForOutputAsync(Regex pattern, TimeSpan patience)
+    /// <summary>Waits until the program has printed something, on its output or on its error stream.</summary>
+    public async Task<Match> WaitForOutputAsync(Regex pattern, TimeSpan patience, bool errors = false)
     {
         long start = Stopwatch.GetTimestamp();
         while (true)
         {
             bool ended = Process.HasExited;
-            Match match = pattern.Match(Output);
+            Match match = pattern.Match(errors ? Error : Output);
             if (match.Success)
             {
                 return match;

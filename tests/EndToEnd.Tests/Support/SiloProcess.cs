@@ -61,6 +61,9 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     public static Task<SiloProcess> StartBundledAsync(string cluster, string role, params string[] arguments) =>
         StartAsync([], role, ["--model", ModelFiles.Bundled, "--device", "cpu", "--threads", "1", "--kv-memory-mib", "64", "--cluster", cluster, .. arguments]);
 
+    /// <summary>Waits until it has logged something.</summary>
+    public Task WaitForLogAsync(Regex pattern) => _run.WaitForOutputAsync(pattern, StartPatience, errors: true);
+
     /// <summary>SIGKILL: no goodbye of any kind.</summary>
     public void Kill() => _run.Signal(KillSignal);
 

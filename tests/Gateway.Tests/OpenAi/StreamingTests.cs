@@ -95,7 +95,7 @@ public sealed class StreamingTests
             Assert.Equal(1, server.Grid.Active);
         }
 
-        Assert.True(SpinWait.SpinUntil(() => server.Grid.Active == 0, TimeSpan.FromSeconds(10)));
+        Assert.True(SpinWait.SpinUntil(() => server.Grid.Active == 0, TimeSpan.FromSeconds(60)));
         Assert.DoesNotContain(server.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
     }
 
@@ -137,7 +137,7 @@ public sealed class StreamingTests
         Task stop = server.StopAsync();
 
         Assert.Contains("\"code\":\"stopping\"", await response.Content.ReadAsStringAsync());
-        await stop.WaitAsync(TimeSpan.FromSeconds(4));
+        await stop.WaitAsync(TimeSpan.FromSeconds(60));
     }
 
     private static async IAsyncEnumerable<TextUpdate> FailAfter(Exception failure)
