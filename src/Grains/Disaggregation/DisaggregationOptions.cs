@@ -26,6 +26,9 @@ public sealed record DisaggregationOptions
     /// <summary>What a transfer from a device is taken to move per second, until one has been measured.</summary>
     public double TransferBytesPerSecond { get; init; } = 500e6;
 
+    /// <summary>Time in which half of what was measured is forgotten: how soon a way that was slow is tried again.</summary>
+    public TimeSpan TransferHalfLife { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>A prefill device whose silo has not reported for so long is given up, and asked for nothing: it is frozen or cut off.</summary>
     public TimeSpan PrefillSilence { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -24,7 +24,7 @@ public sealed class HandoverPlannerTests
         _time.Advance(TimeSpan.FromMinutes(1));
         _view = new GridView(_time);
         _breaker = new PrefillBreaker(_options, _time, NullLogger<PrefillBreaker>.Instance);
-        _speeds = new TransferSpeeds(_options);
+        _speeds = new TransferSpeeds(_options, _time);
         Apply(Prefill());
     }
 
@@ -75,6 +75,22 @@ public sealed class HandoverPlannerTests
 
         Assert.NotNull(planner.Decide(Site(running: 4), Prompt(2000)));
         Assert.InRange(Assert.Single(planner.Snapshot().Peers).TransferBytesPerSecond, 0.99e9, 1e9);
+    }
+
+    [Fact]
+    public void Decide_TransferWasSlowLongAgo_TriedAgain()
+    {
+        _speeds.Note(Remote, 1_000_000, TimeSpan.FromSeconds(1));
+        HandoverPlanner planner = New();
+        Assert.Null(planner.Decide(Site(running: 4), Prompt(2000)));
+
+        _time.Advance(_options.TransferHalfLife);
+        Apply(Prefill());
+        Assert.NotNull(planner.Decide(Site(running: 4), Prompt(2000)));
+
+        // Still slow: the one prompt has said so.
+        _speeds.Note(Remote, 1_000_000, TimeSpan.FromSeconds(1));
+        Assert.Null(planner.Decide(Site(running: 4), Prompt(2000)));
     }
 
     [Fact]
