@@ -1,137 +1,143 @@
-using Microsoft.Extensions.Hosting;
-using ServingGrid.EndToEnd.Tests.Support;
+using System.Diagnostics;
+using System.Net.Sockets;
 using ServingGrid.Testing;
+using ServingGrid.Testing.Network;
 
 namespace ServingGrid.EndToEnd.Tests.Grid;
 
-/// <summary>A prefill silo behind a cable that is pulled, and a line that is slow or loses packets.</summary>
+/// <summary>A prefill silo behind a cable that is pulled, and behind a line that is slow or loses packets.</summary>
 public sealed class NetworkFaultTests(ITestOutputHelper output)
 {
-    private const string Secret = "SERVINGGRID_CLUSTER_SECRET=network-fault-tests";
-    private const int Requests = 6;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(200);
+
+    // Longer than it takes to declare a silo dead, or to give up a KV connection.
+    private static readonly TimeSpan Disturbance = TimeSpan.FromSeconds(6);
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task Partition_OfThePrefillSilo_SameTokensAndRemoteAgainAfterwards(bool lasting)
     {
-        await using NetworkNamespace line = await NetworkNamespace.CreateAsync();
-        using var folder = new TemporaryFolder();
-        await using var grid = new ProcessGrid($"file:{folder.Combine("grid.db")}");
-        (IHost client, int[][] expected) = await StartAsync(grid, line);
+        await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine);
+        Prefills before = await grid.CountAsync();
 
-        Task<int[][]> running = RunAsync(client, grid, salt: "running");
-        await line.CutAsync();
-        Task<int[][]> arriving = RunAsync(client, grid, salt: "arriving");
+        Task running = grid.CheckAsync("running");
+        grid.Link.Become(LinkConditions.Cut);
+        Task arriving = grid.CheckAsync("arriving");
         if (!lasting)
         {
             // Shorter than it takes to be declared dead.
             await Task.Delay(TimeSpan.FromSeconds(0.7));
-            await line.MendAsync();
+            grid.Link.Become(LinkConditions.Good);
         }
 
-        Check(expected, await running.WaitAsync(Patience));
-        Check(expected, await arriving.WaitAsync(Patience));
+        await running;
+        await arriving;
+        Prefills during = await grid.CountAsync();
+        Report(grid, before, during);
+        Assert.True(grid.Link.Counters.CutOff > 0);
         if (lasting)
         {
-            await line.MendAsync();
+            Assert.True(during.Fallback > before.Fallback, $"{during}");
+            grid.Link.Become(LinkConditions.Good);
         }
 
-        await ReturnToRemoteAsync(grid, line, client, expected);
+        await grid.ReturnToRemoteAsync(mayBeDead: true);
     }
 
+    [Fact]
+    public async Task Delay_BetweenPrefillAndDecode_SameTokensStillRemoteAndNobodyDeclaredDead()
+    {
+        await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine);
+        Prefills before = await grid.CountAsync();
+
+        grid.Link.Become(new LinkConditions { Delay = Delay });
+        Assert.True(await RoundTripAsync(grid.Link) >= 2 * Delay);
+        output.WriteLine($"{await grid.CheckForAsync(Disturbance, "delayed")} rounds");
+        Prefills during = await grid.CountAsync();
+        Report(grid, before, during);
+        Assert.True(grid.Link.Counters.Delayed > 100, $"{grid.Link.Counters}");
+        Assert.True(during.Remote > before.Remote, $"{during}");
+        Assert.All(await grid.MembersAsync(), status => Assert.Equal(SiloStatus.Active, status));
+
+        grid.Link.Become(LinkConditions.Good);
+        await grid.ReturnToRemoteAsync(mayBeDead: false);
+    }
+
+    [Fact]
+    public async Task Loss_BetweenPrefillAndDecode_SameTokensStillRemoteAndNobodyDeclaredDead()
+    {
+        await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine, seed: 3);
+        Prefills before = await grid.CountAsync();
+
+        grid.Link.Become(new LinkConditions { Loss = 0.05 });
+        output.WriteLine($"{await grid.CheckForAsync(Disturbance, "lossy")} rounds");
+        Prefills during = await grid.CountAsync();
+        Report(grid, before, during);
+        Assert.True(grid.Link.Counters.Lost > 20, $"{grid.Link.Counters}");
+        Assert.True(during.Remote > before.Remote, $"{during}");
+        Assert.All(await grid.MembersAsync(), status => Assert.Equal(SiloStatus.Active, status));
+
+        grid.Link.Become(LinkConditions.Good);
+        await grid.ReturnToRemoteAsync(mayBeDead: false);
+    }
+
+    /// <summary>Worse than any network worth a grid: the silo beyond it may be declared dead, and the answers are the same.</summary>
     [Theory]
-    [InlineData("delay", "200ms")]
-    [InlineData("loss", "5%")]
-    public async Task Disturbance_BetweenPrefillAndDecode_SameTokens(string what, string howMuch)
+    [InlineData(0, 0.05, 11)]
+    [InlineData(0, 0.05, 12)]
+    [InlineData(0, 0.2, 13)]
+    [InlineData(0, 0.2, 14)]
+    [InlineData(200, 0.05, 15)]
+    [InlineData(1000, 0, 16)]
+    public async Task Disturbance_OfManyKinds_SameTokensAndRemoteAgainAfterwards(int delay, double loss, int seed)
     {
-        await using NetworkNamespace line = await NetworkNamespace.CreateAsync();
-        await line.DisturbAsync(what, howMuch);
-        await line.SettleAsync();
-        using var folder = new TemporaryFolder();
-        await using var grid = new ProcessGrid($"file:{folder.Combine("grid.db")}");
-        (IHost client, int[][] expected) = await StartAsync(grid, line);
+        Nightly.SkipUnlessEnabled();
+        await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine, seed);
+        Prefills before = await grid.CountAsync();
 
-        await line.DisturbAsync(what, howMuch);
-        Check(expected, await RunAsync(client, grid, salt: "disturbed").WaitAsync(Patience));
-        await line.SettleAsync();
+        grid.Link.Become(new LinkConditions { Delay = TimeSpan.FromMilliseconds(delay), Loss = loss });
+        output.WriteLine($"{await grid.CheckForAsync(4 * Disturbance, "disturbed")} rounds");
+        Report(grid, before, await grid.CountAsync());
+        Assert.True(grid.Link.Counters.Delayed + grid.Link.Counters.Lost > 20, $"{grid.Link.Counters}");
 
-        await ReturnToRemoteAsync(grid, line, client, expected);
+        grid.Link.Become(LinkConditions.Good);
+        await grid.ReturnToRemoteAsync(mayBeDead: true);
     }
 
-    /// <summary>Two decode silos here, so that they outvote the prefill silo beyond the line about who is dead.</summary>
-    private static async Task<(IHost Client, int[][] Expected)> StartAsync(ProcessGrid grid, NetworkNamespace line)
+    [Fact]
+    public async Task Flapping_OfTheLink_SameTokensAndRemoteAgainAfterwards()
     {
-        string[] here = ["env", Secret];
-        await Task.WhenAll(
-            StartPrefillAsync(grid, line),
-            grid.StartSiloInAsync(here, "decode", "--address", line.NearAddress, "--disaggregation", "always"),
-            grid.StartSiloInAsync(here, "decode", "--address", line.NearAddress, "--disaggregation", "always"));
-        IHost client = await grid.ConnectAsync();
-        await client.WaitForMembersAsync(3, Patience);
-        int[][] expected = await RunAsync(client, grid, salt: "undisturbed");
-        await WaitForRemoteAsync(grid, client, expected, "first");
-        return (client, expected);
-    }
+        Nightly.SkipUnlessEnabled();
+        await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine);
+        Prefills before = await grid.CountAsync();
 
-    private static Task<SiloProcess> StartPrefillAsync(ProcessGrid grid, NetworkNamespace line) =>
-        grid.StartSiloInAsync([.. line.Launcher, "env", Secret], "prefill", "--address", line.FarAddress);
-
-    /// <summary>The silo itself may have been declared dead, and has ended then: an init system would start it again.</summary>
-    private async Task ReturnToRemoteAsync(ProcessGrid grid, NetworkNamespace line, IHost client, int[][] expected)
-    {
-        await Task.Delay(TimeSpan.FromSeconds(3));
-        SiloProcess prefill = grid.Silos.Single(silo => silo.Role == "prefill");
-        output.WriteLine($"the prefill silo {(prefill.HasExited ? "found itself declared dead" : "is still there")}");
-        if (prefill.HasExited)
+        var random = new Random(17);
+        Task<int> answering = grid.CheckForAsync(4 * Disturbance, "flapping");
+        while (!answering.IsCompleted)
         {
-            await StartPrefillAsync(grid, line);
+            grid.Link.Become(LinkConditions.Cut);
+            await Task.Delay(random.Next(100, 1500));
+            grid.Link.Become(LinkConditions.Good);
+            await Task.Delay(random.Next(100, 1500));
         }
 
-        await WaitForRemoteAsync(grid, client, expected, "afterwards");
-        Assert.DoesNotContain(grid.Silos, silo => silo.Role == "decode" && silo.HasExited);
+        output.WriteLine($"{await answering} rounds");
+        Report(grid, before, await grid.CountAsync());
+        Assert.True(grid.Link.Counters.CutOff > 20, $"{grid.Link.Counters}");
+
+        await grid.ReturnToRemoteAsync(mayBeDead: true);
     }
 
-    private static async Task WaitForRemoteAsync(ProcessGrid grid, IHost client, int[][] expected, string salt)
-    {
-        double before = await RemoteAsync(grid);
-        using var patience = new CancellationTokenSource(Patience);
-        for (int i = 0; await RemoteAsync(grid) < before + Requests; i++)
-        {
-            Assert.False(patience.IsCancellationRequested, grid.Output);
-            Check(expected, await RunAsync(client, grid, $"{salt}-{i}").WaitAsync(Patience));
-        }
-    }
+    private void Report(LinkedGrid grid, Prefills before, Prefills during) => output.WriteLine(
+        $"{before} -> {during}; {grid.Link.Counters}; the prefill silo {(grid.Prefill.HasExited ? "found itself declared dead" : "is still there")}");
 
-    /// <summary>Prompts that were computed by the prefill silo.</summary>
-    private static async Task<double> RemoteAsync(ProcessGrid grid)
+    /// <summary>Nobody listens there: the refusal is the answer.</summary>
+    private static async Task<TimeSpan> RoundTripAsync(ImpairedLink link)
     {
-        double sum = 0;
-        foreach (SiloProcess decode in grid.Silos.Where(silo => silo.Role == "decode"))
-        {
-            sum += await decode.ReadMetricAsync("servinggrid_prefill_decisions_total", "place=\"remote\"") - await decode.ReadMetricAsync("servinggrid_prefill_failures_total");
-        }
-
-        return sum;
-    }
-
-    /// <summary>Requests at once; nobody has the blocks of another salt.</summary>
-    private static async Task<int[][]> RunAsync(IHost client, ProcessGrid grid, string salt)
-    {
-        StreamResult[] results = await Task.WhenAll(Enumerable.Range(0, Requests).Select(i =>
-        {
-            int[] prompt = GridRequests.Prompt(100 + (150 * i), new Random(i));
-            return client.RunAsync(GridRequests.Create(grid.ModelName, prompt, 40, i) with { CacheSalt = salt });
-        }));
-        return [.. results.Select(result => result.Tokens)];
-    }
-
-    private static void Check(int[][] expected, int[][] tokens)
-    {
-        for (int i = 0; i < expected.Length; i++)
-        {
-            Assert.Equal(expected[i], tokens[i]);
-        }
+        long start = Stopwatch.GetTimestamp();
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await Assert.ThrowsAsync<SocketException>(() => socket.ConnectAsync(link.FarAddress, 1));
+        return Stopwatch.GetElapsedTime(start);
     }
 }
