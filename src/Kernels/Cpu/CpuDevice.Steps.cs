@@ -32,12 +32,12 @@ public sealed unsafe partial class CpuDevice
 
     public override void NormedProjection(Tensor input, Vector norm, float epsilon, ReadOnlySpan<Projection> projections)
     {
-        if (projections.IsEmpty || projections.Length > _products.Capacity)
+        if (projections.IsEmpty || projections.Length > _products.Products.Capacity)
         {
-            throw new ArgumentException($"{projections.Length} projections: 1 to {_products.Capacity} can share an input", nameof(projections));
+            throw new ArgumentException($"{projections.Length} projections: 1 to {_products.Products.Capacity} can share an input", nameof(projections));
         }
 
-        _products.Clear();
+        _products.Products.Clear();
         foreach (Projection projection in projections)
         {
             Add(projection.Weights, projection.Bias, projection.Output, input.Columns);
@@ -85,7 +85,7 @@ public sealed unsafe partial class CpuDevice
 
     public override void ResidualProjection(Tensor input, Matrix weights, Vector? bias, Tensor residual)
     {
-        _products.Clear();
+        _products.Products.Clear();
         Add(weights, bias, residual, input.Columns);
         RunProducts(input, null, 0, true);
     }
@@ -99,14 +99,10 @@ public sealed unsafe partial class CpuDevice
             throw new ArgumentException($"gate {gate.Rows}×{gate.Columns}, up {up.Rows}×{up.Columns} and down {down.Rows}×{down.Columns} do not fit together");
         }
 
-        if (_hidden is null || _hidden.Columns != gate.Rows || _hidden.Rows < _batch.RowCount)
+        if (_batch.RowCount > 0)
         {
-            _hidden?.Dispose();
-            _hidden = new CpuTensor(Math.Max(_batch.RowCount, _batch.MaxRows), gate.Rows);
+            _feedForward.Run(rows, (CpuVector)norm, epsilon, _batch.RowCount, _batch.MaxRows, (CpuMatrix)gate, (CpuMatrix)up, (CpuMatrix)down);
         }
-
-        _feedForward.Run(rows, (CpuVector)norm, epsilon, _batch.RowCount, (CpuMatrix)gate, (CpuMatrix)up, _hidden);
-        ResidualProjection(_hidden, down, null, residual);
     }
 
     public override void Logits(Tensor hidden, Vector norm, float epsilon, Matrix output, Tensor logits)
@@ -123,7 +119,8 @@ public sealed unsafe partial class CpuDevice
             throw new ArgumentException($"logits {logits.Rows}×{logits.Columns} do not hold {_batch.SampledRowCount} rows of {output.Rows}", nameof(logits));
         }
 
-        _products.Clear().Add((CpuMatrix)output, null, (CpuTensor)logits);
+        _products.Products.Clear();
+        _products.Products.Add((CpuMatrix)output, null, (CpuTensor)logits);
         _products.Run(rows, (CpuVector)norm, epsilon, _batch.SampledRowCount, _batch, false);
     }
 
@@ -139,7 +136,7 @@ public sealed unsafe partial class CpuDevice
             CheckLength(bias, weights.Rows);
         }
 
-        _products.Add((CpuMatrix)weights, (CpuVector?)bias, Rows(output, weights.Rows));
+        _products.Products.Add((CpuMatrix)weights, (CpuVector?)bias, Rows(output, weights.Rows));
     }
 
     private void RunProducts(Tensor input, Vector? norm, float epsilon, bool accumulate)

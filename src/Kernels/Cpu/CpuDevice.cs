@@ -25,7 +25,6 @@ public sealed unsafe partial class CpuDevice : Device
     private readonly RopeAppendWork _ropeAppend;
     private readonly AttentionWork _attention;
     private readonly TopCandidatesWork _top;
-    private CpuTensor? _hidden;
     private StepBatch _batch = new(1, 1);
     private bool _isDisposed;
 
@@ -121,6 +120,5 @@ public sealed unsafe partial class CpuDevice : Device
         _products.Dispose();
         _feedForward.Dispose();
         _attention.Dispose();
-        _hidden?.Dispose();
     }
 }

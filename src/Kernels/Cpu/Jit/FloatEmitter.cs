@@ -12,13 +12,12 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// <remarks>
 /// <code>
 /// rdi panel   rcx activations (start)   rax activations (current)   r8 output   r9 output stride   r12 arguments
-/// rdx, rsi, r10, r11: 1, 3, 5, 7 strides of the activations   rbx panels left   rbp pairs of columns left
+/// rdx, rsi, r10, r11: 1, 3, 5, 7 strides of the activations   rbx panels left   rbp pairs of columns left   r13 distance of what is asked for
 /// zmm0–7 sums of even columns   zmm8–15 of odd columns   zmm16, zmm17 weights
 /// </code>
 /// </remarks>
 internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
 {
-    private const int PrefetchBytes = 2048;
     private readonly int _columnBytes = PanelLayout.Rows * type.BlockBytes();
 
     public static void Emit(GgmlType type, Assembler code, int rows) => new FloatEmitter(type, code, rows).Emit();
@@ -30,6 +29,7 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
         code.push(rbx);
         code.push(rbp);
         code.push(r12);
+        code.push(r13);
         LoadArguments();
         Label panel = code.CreateLabel();
         Label loop = code.CreateLabel();
@@ -48,7 +48,7 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
         code.Label(ref loop);
         for (int line = 0; line < 2 * _columnBytes; line += 64)
         {
-            code.prefetcht0(__byte_ptr[rdi + line + PrefetchBytes]);
+            code.prefetcht0(__byte_ptr[rdi + r13 + line]);
         }
 
         Column(0);
@@ -68,6 +68,7 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
         code.dec(rbx);
         code.jnz(panel);
         code.vzeroupper();
+        code.pop(r13);
         code.pop(r12);
         code.pop(rbp);
         code.pop(rbx);
@@ -78,6 +79,7 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
     {
         code.mov(r12, rdi);
         code.mov(rdi, __qword_ptr[r12 + KernelArguments.PanelsOffset]);
+        code.mov(r13, __qword_ptr[r12 + KernelArguments.AheadOffset]);
         code.mov(rbx, __qword_ptr[r12 + KernelArguments.CountOffset]);
         code.mov(rcx, __qword_ptr[r12 + KernelArguments.ActivationsOffset]);
         code.mov(rdx, __qword_ptr[r12 + KernelArguments.StrideOffset]);
@@ -115,14 +117,12 @@ internal sealed class FloatEmitter(GgmlType type, Assembler code, int rows)
 
     private void StoreSums()
     {
-        code.mov(rax, r8);
         for (int t = 0; t < rows; t++)
         {
             code.vaddps(Register(t), Register(t), Register(8 + t));
-            code.vmovups(__zmmword_ptr[rax], Register(t));
-            code.add(rax, r9);
         }
 
-        code.add(r8, 64);
+        code.cmp(__qword_ptr[r12 + KernelArguments.AccumulateOffset], 0);
+        SumStore.Emit(code, rows, Register);
     }
 }

@@ -25,7 +25,7 @@ internal sealed unsafe class GeneratedKernel : ProductKernel
 
     public override bool Quantized { get; }
 
-    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, float* output, nint stride)
+    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, ProductOutput output, nint ahead)
     {
         var arguments = new KernelArguments
         {
@@ -34,8 +34,10 @@ internal sealed unsafe class GeneratedKernel : ProductKernel
             Columns = columns,
             Activations = tile.Data,
             Stride = tile.Stride * sizeof(float),
-            Output = output,
-            OutputStride = stride * sizeof(float),
+            Output = output.Data,
+            OutputStride = output.Stride * sizeof(float),
+            Ahead = ahead,
+            Accumulate = output.Accumulate ? 1 : 0,
         };
 
         // Without a transition: a call may take well under a microsecond, and at most some tens, for which a collection waits.

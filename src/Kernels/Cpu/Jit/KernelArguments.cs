@@ -10,6 +10,8 @@ internal unsafe struct KernelArguments
     public const int StrideOffset = 32;
     public const int OutputOffset = 40;
     public const int OutputStrideOffset = 48;
+    public const int AheadOffset = 56;
+    public const int AccumulateOffset = 64;
 
     /// <summary>First of the panels, which lie one after the other.</summary>
     public byte* Panels;
@@ -31,4 +33,10 @@ internal unsafe struct KernelArguments
 
     /// <summary>Bytes from one row of outputs to the next.</summary>
     public nint OutputStride;
+
+    /// <summary>Bytes from the weights that are read to those that are prefetched.</summary>
+    public nint Ahead;
+
+    /// <summary>Not zero: adds to the output.</summary>
+    public nint Accumulate;
 }

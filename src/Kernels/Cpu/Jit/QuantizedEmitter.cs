@@ -16,14 +16,13 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// </para>
 /// <code>
 /// rdi panel   rcx activations (start)   rax activations (current)   r8 output   r9 output stride   rdx panels left
-/// rsi blocks (or super-blocks) of a row   r10 those left   r11 blocks left in the super-block, output pointer
+/// rsi blocks (or super-blocks) of a row   r10 those left   r11 blocks left in the super-block   rbx distance of what is asked for   rbp whether to add
 /// zmm0–7 accumulators   zmm8–15 sums   zmm16–23 weights   zmm24 scale   zmm25 0x0f bytes   zmm26 minimum or second scale
 /// zmm27 temporary   zmm28 d   zmm29 −dmin   zmm30 mask of the high bits   zmm31 temporary
 /// </code>
 /// </remarks>
 internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int rows)
 {
-    private const int PrefetchBytes = 2048;
     private static readonly AssemblerRegisterZMM Scale = zmm24;
     private static readonly AssemblerRegisterZMM Nibble = zmm25;
     private static readonly AssemblerRegisterZMM Second = zmm26;
@@ -45,6 +44,8 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
 
     private void Emit()
     {
+        code.push(rbx);
+        code.push(rbp);
         LoadArguments();
         Label panel = code.CreateLabel();
         code.Label(ref panel);
@@ -78,6 +79,8 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
         code.dec(rdx);
         code.jnz(panel);
         code.vzeroupper();
+        code.pop(rbp);
+        code.pop(rbx);
         code.ret();
     }
 
@@ -88,6 +91,8 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
         code.mov(rcx, __qword_ptr[rdi + KernelArguments.ActivationsOffset]);
         code.mov(r8, __qword_ptr[rdi + KernelArguments.OutputOffset]);
         code.mov(r9, __qword_ptr[rdi + KernelArguments.OutputStrideOffset]);
+        code.mov(rbx, __qword_ptr[rdi + KernelArguments.AheadOffset]);
+        code.mov(rbp, __qword_ptr[rdi + KernelArguments.AccumulateOffset]);
         code.mov(rdi, __qword_ptr[rdi + KernelArguments.PanelsOffset]);
         code.shr(rsi, layout.SuperBlocks ? (byte)8 : (byte)5);
         Broadcast(Nibble, 0x0f0f0f0f);
@@ -102,14 +107,8 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
 
     private void StoreSums()
     {
-        code.mov(r11, r8);
-        for (int t = 0; t < rows; t++)
-        {
-            code.vmovups(__zmmword_ptr[r11], Sum(t));
-            code.add(r11, r9);
-        }
-
-        code.add(r8, 64);
+        code.test(rbp, rbp);
+        SumStore.Emit(code, rows, Sum);
     }
 
     private void Header()
@@ -127,7 +126,7 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
     {
         for (int line = 0; line < layout.BlockBytes; line += 64)
         {
-            code.prefetcht0(__byte_ptr[rdi + line + PrefetchBytes]);
+            code.prefetcht0(__byte_ptr[rdi + rbx + line]);
         }
 
         Unpack();

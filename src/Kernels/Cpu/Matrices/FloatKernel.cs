@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Matrices;
@@ -17,30 +18,31 @@ internal sealed unsafe class FloatKernel<E, L, V> : ProductKernel
 {
     public override bool Quantized => false;
 
-    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, float* output, nint stride)
+    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, ProductOutput output, nint ahead)
     {
         long panelBytes = (long)columns * PanelLayout.Rows * E.Bytes;
         float* rows = (float*)tile.Data;
-        for (int p = 0; p < panels; p++, first += panelBytes, output += PanelLayout.Rows)
+        for (int p = 0; p < panels; p++, first += panelBytes)
         {
             for (int lane = 0; lane < PanelLayout.Rows; lane += L.Count)
             {
                 byte* weights = first + lane * E.Bytes;
+                float* data = output.Data + p * PanelLayout.Rows + lane;
                 int t = 0;
                 for (; t + 4 <= tile.Rows; t += 4)
                 {
-                    MultiplyFour(weights, columns, rows + t * tile.Stride, tile.Stride, output + t * stride + lane, stride);
+                    MultiplyFour(weights, columns, rows + t * tile.Stride, tile.Stride, data + t * output.Stride, output);
                 }
 
                 for (; t < tile.Rows; t++)
                 {
-                    MultiplyOne(weights, columns, rows + t * tile.Stride, output + t * stride + lane);
+                    MultiplyOne(weights, columns, rows + t * tile.Stride, data + t * output.Stride, output.Accumulate);
                 }
             }
         }
     }
 
-    private static void MultiplyOne(byte* weights, int columns, float* row, float* output)
+    private static void MultiplyOne(byte* weights, int columns, float* row, float* data, bool accumulate)
     {
         V even = L.Zero;
         V odd = L.Zero;
@@ -56,10 +58,10 @@ internal sealed unsafe class FloatKernel<E, L, V> : ProductKernel
             even = L.MultiplyAdd(E.Load<L, V>(weights), L.Broadcast(row[column]), even);
         }
 
-        L.Store(output, L.Add(even, odd));
+        Store(data, L.Add(even, odd), accumulate);
     }
 
-    private static void MultiplyFour(byte* weights, int columns, float* r0, nint rowStride, float* output, nint stride)
+    private static void MultiplyFour(byte* weights, int columns, float* r0, nint rowStride, float* data, in ProductOutput output)
     {
         float* r1 = r0 + rowStride;
         float* r2 = r1 + rowStride;
@@ -90,9 +92,12 @@ internal sealed unsafe class FloatKernel<E, L, V> : ProductKernel
             even3 = L.MultiplyAdd(w, L.Broadcast(r3[column]), even3);
         }
 
-        L.Store(output, L.Add(even0, odd0));
-        L.Store(output + stride, L.Add(even1, odd1));
-        L.Store(output + 2 * stride, L.Add(even2, odd2));
-        L.Store(output + 3 * stride, L.Add(even3, odd3));
+        Store(data, L.Add(even0, odd0), output.Accumulate);
+        Store(data + output.Stride, L.Add(even1, odd1), output.Accumulate);
+        Store(data + 2 * output.Stride, L.Add(even2, odd2), output.Accumulate);
+        Store(data + 3 * output.Stride, L.Add(even3, odd3), output.Accumulate);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(float* to, V sum, bool accumulate) => L.Store(to, accumulate ? L.Add(L.Load(to), sum) : sum);
 }

@@ -13,6 +13,19 @@ internal readonly unsafe struct ActivationTile(byte* data, nint stride, int rows
     public int Rows { get; } = rows;
 }
 
+/// <summary>Where a product goes: 16 · panels columns, <paramref name="stride"/> floats from row to row.</summary>
+/// <param name="data">First column of the first row.</param>
+/// <param name="stride">Floats.</param>
+/// <param name="accumulate">Adds to what is there.</param>
+internal readonly unsafe struct ProductOutput(float* data, nint stride, bool accumulate)
+{
+    public float* Data { get; } = data;
+
+    public nint Stride { get; } = stride;
+
+    public bool Accumulate { get; } = accumulate;
+}
+
 /// <summary>
 /// The inner product of panels and activations, for one type of weights and one instruction set. What it computes for a row of
 /// activations and a row of weights does not depend on what else is in the tile: sums run over the columns in order.
@@ -24,8 +37,14 @@ internal abstract unsafe class ProductKernel
     public abstract bool Quantized { get; }
 
     /// <summary>
-    /// <c>output[t · stride + 16 · p + r]</c> = row r of panel p · activation row t, for 16 rows of each of the
+    /// <c>output[t · stride + 16 · p + r]</c> = (or +=) row r of panel p · activation row t, for 16 rows of each of the
     /// <paramref name="panels"/> panels that lie one after the other from <paramref name="first"/> on.
     /// </summary>
-    public abstract void Multiply(byte* first, int panels, int columns, ActivationTile tile, float* output, nint stride);
+    /// <param name="first">First panel.</param>
+    /// <param name="panels">At least one.</param>
+    /// <param name="columns">Of the matrix.</param>
+    /// <param name="tile">Rows of activations.</param>
+    /// <param name="output">Result.</param>
+    /// <param name="ahead">Bytes from the weights that are read to those that memory is asked for meanwhile.</param>
+    public abstract void Multiply(byte* first, int panels, int columns, ActivationTile tile, ProductOutput output, nint ahead);
 }

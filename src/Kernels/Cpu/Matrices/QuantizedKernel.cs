@@ -22,20 +22,20 @@ internal sealed unsafe class QuantizedKernel<F, L, V>(GgmlType type) : ProductKe
 
     public override bool Quantized => true;
 
-    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, float* output, nint stride)
+    public override void Multiply(byte* first, int panels, int columns, ActivationTile tile, ProductOutput output, nint ahead)
     {
         long panelBytes = _layout.PanelBytes(columns);
         for (int p = 0; p < panels; p++)
         {
             for (int lane = 0; lane < PanelLayout.Rows; lane += L.Count)
             {
-                MultiplyLanes(first + p * panelBytes, lane, columns / PanelLayout.BlockColumns, tile, output + p * PanelLayout.Rows + lane, stride);
+                MultiplyLanes(first + p * panelBytes, lane, columns / PanelLayout.BlockColumns, tile, output.Data + p * PanelLayout.Rows + lane, output);
             }
         }
     }
 
     [SkipLocalsInit]
-    private void MultiplyLanes(byte* block, int lane, int blocks, ActivationTile tile, float* output, nint stride)
+    private void MultiplyLanes(byte* block, int lane, int blocks, ActivationTile tile, float* data, in ProductOutput output)
     {
         V* sums = stackalloc V[ActivationLayout.TileRows];
         int rows = tile.Rows;
@@ -94,7 +94,8 @@ internal sealed unsafe class QuantizedKernel<F, L, V>(GgmlType type) : ProductKe
 
         for (int t = 0; t < rows; t++)
         {
-            L.Store(output + t * stride, sums[t]);
+            float* to = data + t * output.Stride;
+            L.Store(to, output.Accumulate ? L.Add(L.Load(to), sums[t]) : sums[t]);
         }
     }
 

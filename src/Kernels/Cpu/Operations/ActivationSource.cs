@@ -10,13 +10,14 @@ namespace ServingGrid.Kernels.Cpu.Operations;
 /// </summary>
 /// <remarks>
 /// <see cref="Begin"/> on the caller's thread, <see cref="Prepare"/> on each worker for its share of the rows, a barrier, then
-/// <see cref="Tile"/> on any.
+/// <see cref="Tile"/> on any. Or <see cref="BeginQuantized"/>, and the workers write the blocks themselves.
 /// </remarks>
 internal sealed unsafe class ActivationSource(LaneKernels lanes, int workers) : IDisposable
 {
     private readonly ScratchBuffer _quantized = new();
     private readonly ScratchBuffer _floats = new();
     private CpuTensor _input = null!;
+    private int _columns;
     private CpuVector? _norm;
     private float _epsilon;
     private bool _wantsQuantized;
@@ -29,7 +30,7 @@ internal sealed unsafe class ActivationSource(LaneKernels lanes, int workers) : 
 
     public void Begin(CpuTensor input, CpuVector? norm, float epsilon, int rows, bool wantsQuantized, bool wantsFloats)
     {
-        (_input, _norm, _epsilon, Rows) = (input, norm, epsilon, rows);
+        (_input, _norm, _epsilon, Rows, _columns) = (input, norm, epsilon, rows, input.Columns);
         (_wantsQuantized, _wantsFloats) = (wantsQuantized, wantsFloats);
         _quantizedRows = wantsQuantized ? _quantized.Reserve(ActivationLayout.Bytes(rows, input.Columns)) : null;
         _stride = input.Stride;
@@ -38,12 +39,21 @@ internal sealed unsafe class ActivationSource(LaneKernels lanes, int workers) : 
         _floatRows = norm is null ? input.Data : (float*)_floats.Reserve((wantsFloats ? rows : workers) * _stride * sizeof(float));
     }
 
+    /// <summary>An input that is written block by block in its quantised form (<see cref="QuantizedTile"/>), and in no other.</summary>
+    public void BeginQuantized(int rows, int columns)
+    {
+        (Rows, _columns) = (rows, columns);
+        _quantizedRows = _quantized.Reserve(ActivationLayout.Bytes(rows, columns));
+    }
+
     /// <summary>Prepares a worker's share. <paramref name="indices"/>: which row of the input is row i; all in order if empty.</summary>
     public void Prepare(int worker, ReadOnlySpan<int> indices)
     {
-        int columns = _input.Columns;
-        int end = (int)((long)Rows * (worker + 1) / workers);
-        for (int r = (int)((long)Rows * worker / workers); r < end; r++)
+        int columns = _columns;
+
+        // Rounded up: the caller, who is there before the others, takes a single row.
+        int end = (int)(((long)Rows * (worker + 1) + workers - 1) / workers);
+        for (int r = (int)(((long)Rows * worker + workers - 1) / workers); r < end; r++)
         {
             float* row = _input.Row(indices.IsEmpty ? r : indices[r]);
             if (_norm is not null)
@@ -56,9 +66,7 @@ internal sealed unsafe class ActivationSource(LaneKernels lanes, int workers) : 
             if (_wantsQuantized)
             {
                 int tile = r / ActivationLayout.TileRows;
-                int first = tile * ActivationLayout.TileRows;
-                lanes.QuantizeRow(
-                    row, columns, _quantizedRows + ActivationLayout.TileOffset(first, columns), r - first, ActivationLayout.TileSize(Rows, tile));
+                lanes.QuantizeRow(row, columns, QuantizedTile(tile), r % ActivationLayout.TileRows, ActivationLayout.TileSize(Rows, tile));
             }
         }
     }
@@ -67,11 +75,12 @@ internal sealed unsafe class ActivationSource(LaneKernels lanes, int workers) : 
     public ActivationTile Tile(int tile, ProductKernel kernel)
     {
         int first = tile * ActivationLayout.TileRows;
-        byte* data = kernel.Quantized
-            ? _quantizedRows + ActivationLayout.TileOffset(first, _input.Columns)
-            : (byte*)(_floatRows + first * _stride);
+        byte* data = kernel.Quantized ? QuantizedTile(tile) : (byte*)(_floatRows + first * _stride);
         return new ActivationTile(data, _stride, ActivationLayout.TileSize(Rows, tile));
     }
+
+    /// <summary>The records of a tile's blocks, see <see cref="ActivationLayout"/>.</summary>
+    public byte* QuantizedTile(int tile) => _quantizedRows + ActivationLayout.TileOffset(tile * ActivationLayout.TileRows, _columns);
 
     public void Dispose()
     {

@@ -74,6 +74,7 @@ public sealed unsafe class GeneratedKernelTests
         long panelBytes = storage.PanelBytes(columns);
         int width = panels * PanelLayout.Rows;
         float[] output = new float[rows * width];
+        output.AsSpan().Fill(float.NaN);
         byte* packed = (byte*)NativeMemory.AllocZeroed((nuint)(panels * panelBytes));
         byte* quantized = (byte*)NativeMemory.AllocZeroed((nuint)(ActivationLayout.Bytes(rows, columns) + 64));
         try
@@ -91,7 +92,11 @@ public sealed unsafe class GeneratedKernelTests
                 }
 
                 var tile = new ActivationTile(kernel.Quantized ? quantized : (byte*)input, columns, rows);
-                kernel.Multiply(packed, panels, columns, tile, result, width);
+                kernel.Multiply(packed, panels, columns, tile, new ProductOutput(result, width, false), 64);
+                float[] once = [.. output];
+                kernel.Multiply(packed, panels, columns, tile, new ProductOutput(result, width, true), 64);
+                Assert.Equal(once.Select(x => x + x), output);
+                return once;
             }
         }
         finally
@@ -99,7 +104,5 @@ public sealed unsafe class GeneratedKernelTests
             NativeMemory.Free(packed);
             NativeMemory.Free(quantized);
         }
-
-        return output;
     }
 }
