@@ -29,6 +29,33 @@ public sealed class CpuDeviceStepTests
         }
     }
 
+    /// <summary>A prompt, then single tokens: attention with many rows and with few, whole blocks and the last one, maxima that are raised and not.</summary>
+    [Theory]
+    [InlineData(CpuIsa.Avx2, false)]
+    [InlineData(CpuIsa.Avx512, false)]
+    [InlineData(CpuIsa.Auto, true)]
+    public void Step_EveryFamilyOfKernels_SameBits(CpuIsa isa, bool generated)
+    {
+        Assert.SkipUnless(CpuFeatures.Supports(isa), $"this processor does not support {isa} instructions");
+        Assert.Equal(Run(CpuIsa.Portable, false), Run(isa, generated));
+
+        static float[] Run(CpuIsa isa, bool generated)
+        {
+            using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = 2, Isa = isa, GeneratedCode = generated });
+            using var layer = new Layer(device, GgmlType.F32, 333);
+            layer.Step(333, 0);
+            var logits = new List<float>(layer.Logits());
+            for (int position = 333; position < 400; position += 11)
+            {
+                layer.Step(11, position);
+                logits.AddRange(layer.Logits());
+            }
+
+            layer.Step(1, 410);
+            return [.. logits, .. layer.Logits()];
+        }
+    }
+
     [Fact]
     public void Step_SteadyState_AllocatesNothing()
     {

@@ -3,7 +3,7 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// <summary>Sizes that attention derives from a cache and a layer's heads. Everything is counted in floats.</summary>
 /// <remarks>
 /// Vectors are handled in pairs, at most 32 floats: slots and dimensions are padded to that in the working memory.
-/// A row's state is <c>[m, 15 unused][l: 16 lanes][o: PaddedHead]</c>: the largest score, the sums of 2^(score − m) by slot modulo 16, and
+/// A row's state is <c>[m, 15 unused][l: 16 lanes][o: PaddedHead]</c>: the largest score but for <see cref="Headroom"/>, the sums of 2^(score − m) by slot modulo 16, and
 /// the values weighted by them.
 /// </remarks>
 internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout Layout)
@@ -13,6 +13,9 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
 
     /// <summary>Rows (query positions × heads of a group) that share one pass over keys and values.</summary>
     public const int MaxRows = 192;
+
+    /// <summary>By how much (in powers of two) scores may exceed the maximum that a row's sums are relative to.</summary>
+    public const float Headroom = 8;
 
     public const int StateSums = 16;
 

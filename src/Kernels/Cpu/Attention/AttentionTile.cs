@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Memory;
 using ServingGrid.Kernels.Cpu.Simd;
 
@@ -38,9 +37,10 @@ internal static unsafe class AttentionTile<L, V>
     /// <param name="blocks">Block table of the sequence.</param>
     /// <param name="piece">Piece of the context.</param>
     /// <param name="states">State of each row; overwritten.</param>
+    /// <param name="upcoming">Keys that are read after this piece, to ask for them; null if none are known.</param>
     /// <param name="work">Working memory of <see cref="AttentionGeometry.WorkFloats"/>.</param>
     public static void Piece(
-        BlockProduct product, float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work)
+        BlockProduct product, float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work)
     {
         int blockSize = geometry.Layout.BlockSize;
         int furthest = 0;
@@ -62,7 +62,7 @@ internal static unsafe class AttentionTile<L, V>
             byte* block = cache.Block(layer, blocks[b]);
             if (direct)
             {
-                source = KvSource.InPlace(block, geometry.Layout, kvHead, b + 1 < end ? cache.Block(layer, blocks[b + 1]) : block);
+                source = KvSource.InPlace(block, geometry.Layout, kvHead, b + 1 < end ? cache.Keys(layer, blocks[b + 1], kvHead) : upcoming);
             }
             else
             {
@@ -86,9 +86,12 @@ internal static unsafe class AttentionTile<L, V>
         int stateFloats = geometry.StateFloats;
         int blockSize = geometry.Layout.BlockSize;
         int seen = 0;
+        int least = blockSize;
         for (int i = 0; i < rows; i++)
         {
-            seen = Math.Max(seen, Math.Min(blockSize, limits[first + i] - start));
+            int own = Math.Min(blockSize, limits[first + i] - start);
+            seen = Math.Max(seen, own);
+            least = Math.Min(least, own);
         }
 
         if (seen <= 0)
@@ -97,15 +100,23 @@ internal static unsafe class AttentionTile<L, V>
         }
 
         float* state = states + (long)first * stateFloats;
-        for (int c = 0; c < slots; c += BlockProduct.Columns)
+        bool isDone = false;
+        if (least == BlockProduct.Columns && slots == BlockProduct.Columns)
         {
-            product.Run(rows, queries + first * headSize, headSize, source.KeyColumn(c), source.KeyStride, source.Half, source.Ahead, headSize, scores + c, slots, false);
+            isDone = product.RunSoftmax(rows, queries + first * headSize, headSize, source, scores, state, stateFloats);
+        }
+        else
+        {
+            for (int c = 0; c < slots; c += BlockProduct.Columns)
+            {
+                product.Run(rows, queries + first * headSize, headSize, source.KeyColumn(c), source.KeyStride, source.Half, source.Ahead, headSize, scores + c, slots, false);
+            }
         }
 
         float unit = product.ReadsHalf || geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale;
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows && !isDone; i++)
         {
-            Softmax(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), unit, state + i * stateFloats, stateFloats);
+            Softmax<L, V>.Apply(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), unit, state + i * stateFloats, stateFloats);
         }
 
         float* output = state + AttentionGeometry.StateOutput;
@@ -113,65 +124,5 @@ internal static unsafe class AttentionTile<L, V>
         {
             product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, source.Ahead, seen, output + c, stateFloats, true);
         }
-    }
-
-    /// <summary>Scores to probabilities times <paramref name="unit"/>; updates maximum and sums, rescales the output.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Softmax(float* scores, int slots, int seen, float unit, float* state, int stateFloats)
-    {
-        if (seen <= 0)
-        {
-            new Span<float>(scores, slots).Clear();
-            return;
-        }
-
-        if (seen < slots)
-        {
-            // Only the last block of a row: 2^-∞ is made exactly 0 below.
-            for (int i = 0; i < slots; i += L.Count)
-            {
-                L.Store(scores + i, L.Select(i, seen, L.Load(scores + i), L.Broadcast(float.NegativeInfinity)));
-            }
-        }
-
-        V largest = L.Load(scores);
-        for (int i = L.Count; i < slots; i += L.Count)
-        {
-            largest = L.Max(largest, L.Load(scores + i));
-        }
-
-        // After the first blocks the maximum seldom grows: look across the lanes only if it does.
-        if (L.AnyGreater(largest, L.Broadcast(state[0])))
-        {
-            Raise(L.MaxAcross(largest), state, stateFloats);
-        }
-
-        V shift = L.Broadcast(state[0]);
-        V scale = L.Broadcast(unit);
-        float* sums = state + AttentionGeometry.StateSums;
-        for (int i = 0; i < slots; i += L.Count)
-        {
-            V p = VectorMath<L, V>.Exp2(L.Subtract(L.Load(scores + i), shift));
-            if (seen < slots)
-            {
-                p = L.Select(i, seen, p, L.Zero);
-            }
-
-            float* lane = sums + i % 16;
-            L.Store(lane, L.Add(L.Load(lane), p));
-            L.Store(scores + i, L.Multiply(p, scale));
-        }
-    }
-
-    /// <summary>A new maximum: what was summed relative to the old one is scaled down.</summary>
-    private static void Raise(float max, float* state, int stateFloats)
-    {
-        V factor = VectorMath<L, V>.Exp2(L.Broadcast(state[0] - max));
-        for (int i = AttentionGeometry.StateSums; i < stateFloats; i += L.Count)
-        {
-            L.Store(state + i, L.Multiply(L.Load(state + i), factor));
-        }
-
-        state[0] = max;
     }
 }

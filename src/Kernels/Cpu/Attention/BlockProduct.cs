@@ -33,6 +33,23 @@ internal abstract unsafe class BlockProduct
     /// <param name="cStride">Floats.</param>
     /// <param name="accumulate">Starts from what c holds instead of from zero.</param>
     public abstract void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate);
+
+    /// <summary>
+    /// The scores of a stripe of which every row sees all slots, and their softmax (<see cref="Softmax{L,V}"/>), unless some row's maximum must be
+    /// raised first: then the scores alone, and false.
+    /// </summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="queries">[rows][depth].</param>
+    /// <param name="depth">Size of a head.</param>
+    /// <param name="source">Keys.</param>
+    /// <param name="scores">[rows][32]: probabilities, or the scores.</param>
+    /// <param name="states">State of the first row, see <see cref="AttentionGeometry"/>.</param>
+    /// <param name="stateFloats">From row to row.</param>
+    public virtual bool RunSoftmax(int rows, float* queries, int depth, in KvSource source, float* scores, float* states, int stateFloats)
+    {
+        Run(rows, queries, depth, source.KeyColumn(0), source.KeyStride, source.Half, source.Ahead, depth, scores, Columns, false);
+        return false;
+    }
 }
 
 /// <summary>The product in C#, four rows and two vectors at a time.</summary>

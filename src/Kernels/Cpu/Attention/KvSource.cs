@@ -15,12 +15,16 @@ internal readonly unsafe struct KvSource(void* keys, int keyStride, void* values
     /// <summary>Elements from one slot to the next.</summary>
     public int ValueStride { get; } = valueStride;
 
-    /// <summary>Bytes to the block that comes next: blocks are scattered, which no hardware prefetcher foresees.</summary>
+    /// <summary>Bytes to what comes next: blocks are scattered, which no hardware prefetcher foresees.</summary>
     public nint Ahead { get; } = ahead;
 
-    /// <summary>F16 in the cache itself; <paramref name="next"/> is the block that follows.</summary>
-    public static KvSource InPlace(byte* block, KvLayout layout, int kvHead, byte* next) => new(
-        block + 2L * layout.KeyOffset(kvHead, 0, 0), layout.BlockSize, block + 2L * layout.ValueOffset(kvHead, 0, 0), layout.HeadSize, true, (nint)(next - block));
+    /// <summary>F16 in the cache itself; <paramref name="upcoming"/>: the keys that come next, their values as far behind as here; or null.</summary>
+    public static KvSource InPlace(byte* block, KvLayout layout, int kvHead, byte* upcoming)
+    {
+        byte* keys = block + 2L * layout.KeyOffset(kvHead, 0, 0);
+        byte* values = block + 2L * layout.ValueOffset(kvHead, 0, 0);
+        return new KvSource(keys, layout.BlockSize, values, layout.HeadSize, true, upcoming == null ? 0 : (nint)(upcoming - keys));
+    }
 
     public void* KeyColumn(int column) => _keys + column * (Half ? 2 : 4);
 

@@ -3,53 +3,53 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace ServingGrid.Kernels.Cpu.Jit;
 
-/// <summary>Emits <see cref="Attention.BlockProduct"/> for AVX-512: up to 8 rows by two vectors, all sums in registers.</summary>
+/// <summary>
+/// Emits <see cref="Attention.BlockProduct"/> for AVX-512: up to 8 rows by two vectors, all sums in registers, where softmax takes them up.
+/// </summary>
 /// <remarks>
 /// <code>
 /// rax a   rdx, rsi, r10, r11: 1, 3, 5, 7 strides of a   rcx b   r8 stride of b   r9 steps left, then c   rdi arguments, in the loop: distance of what comes next
 /// zmm0–7 first vector of each row   zmm8–15 second   zmm16, zmm17 b
 /// </code>
 /// </remarks>
-internal static class BlockProductEmitter
+internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
 {
-    public static void Emit(Assembler code, int rows, bool half)
+    private const int RowStride = 8;
+    private const int Columns = 16;
+    private const int ColumnStride = 24;
+    private const int Depth = 32;
+    private const int Output = 40;
+    private const int OutputStride = 48;
+    private const int Accumulate = 56;
+    private const int Ahead = 64;
+    private const int States = 72;
+    private const int StateStride = 80;
+
+    /// <param name="softmax">Whether the routine is <see cref="Attention.BlockProduct.RunSoftmax"/>.</param>
+    public void Emit(bool softmax)
     {
         code.mov(rax, __qword_ptr[rdi]);
-        code.mov(rdx, __qword_ptr[rdi + 48]);
-        Label zero = code.CreateLabel();
-        Label start = code.CreateLabel();
-        code.cmp(__qword_ptr[rdi + 56], 0);
-        code.je(zero);
-        code.mov(r9, __qword_ptr[rdi + 40]);
-        for (int t = 0; t < rows; t++)
-        {
-            code.vmovups(First(t), __zmmword_ptr[r9]);
-            code.vmovups(Second(t), __zmmword_ptr[r9 + 64]);
-            code.add(r9, rdx);
-        }
-
-        code.jmp(start);
-        code.Label(ref zero);
-        for (int t = 0; t < rows; t++)
-        {
-            code.vpxord(First(t), First(t), First(t));
-            code.vpxord(Second(t), Second(t), Second(t));
-        }
-
-        code.Label(ref start);
-        code.mov(rdx, __qword_ptr[rdi + 8]);
+        Start(softmax);
+        code.mov(rdx, __qword_ptr[rdi + RowStride]);
         code.lea(rsi, __[rdx + rdx * 2]);
         code.lea(r10, __[rdx + rdx * 4]);
         code.lea(r11, __[rsi + rdx * 4]);
-        code.mov(rcx, __qword_ptr[rdi + 16]);
-        code.mov(r8, __qword_ptr[rdi + 24]);
-        code.mov(r9, __qword_ptr[rdi + 32]);
+        code.mov(rcx, __qword_ptr[rdi + Columns]);
+        code.mov(r8, __qword_ptr[rdi + ColumnStride]);
+        code.mov(r9, __qword_ptr[rdi + Depth]);
         code.push(rdi);
-        code.mov(rdi, __qword_ptr[rdi + 64]);
-        Steps(code, rows, half);
+        code.mov(rdi, __qword_ptr[rdi + Ahead]);
+        Steps();
         code.pop(rdi);
-        code.mov(r9, __qword_ptr[rdi + 40]);
-        code.mov(rdx, __qword_ptr[rdi + 48]);
+        code.mov(r9, __qword_ptr[rdi + Output]);
+        code.mov(rdx, __qword_ptr[rdi + OutputStride]);
+        if (softmax)
+        {
+            code.mov(rsi, __qword_ptr[rdi + States]);
+            code.mov(r8, __qword_ptr[rdi + StateStride]);
+            new SoftmaxEmitter(code, rows).Emit(First, Second);
+        }
+
         for (int t = 0; t < rows; t++)
         {
             code.vmovups(__zmmword_ptr[r9], First(t));
@@ -57,6 +57,7 @@ internal static class BlockProductEmitter
             code.add(r9, rdx);
         }
 
+        code.xor(eax, eax);
         code.vzeroupper();
         code.ret();
     }
@@ -65,7 +66,41 @@ internal static class BlockProductEmitter
 
     private static AssemblerRegisterZMM Second(int row) => new(Register.ZMM8 + row);
 
-    private static void Steps(Assembler code, int rows, bool half)
+    /// <summary>Sums start from zero, or from what c holds.</summary>
+    private void Start(bool zeroAlways)
+    {
+        Label zero = code.CreateLabel();
+        Label start = code.CreateLabel();
+        if (!zeroAlways)
+        {
+            code.cmp(__qword_ptr[rdi + Accumulate], 0);
+            code.je(zero);
+            code.mov(r9, __qword_ptr[rdi + Output]);
+            code.mov(rdx, __qword_ptr[rdi + OutputStride]);
+            for (int t = 0; t < rows; t++)
+            {
+                code.vmovups(First(t), __zmmword_ptr[r9]);
+                code.vmovups(Second(t), __zmmword_ptr[r9 + 64]);
+                code.add(r9, rdx);
+            }
+
+            code.jmp(start);
+            code.Label(ref zero);
+        }
+
+        for (int t = 0; t < rows; t++)
+        {
+            code.vpxord(First(t), First(t), First(t));
+            code.vpxord(Second(t), Second(t), Second(t));
+        }
+
+        if (!zeroAlways)
+        {
+            code.Label(ref start);
+        }
+    }
+
+    private void Steps()
     {
         Label loop = code.CreateLabel();
         code.Label(ref loop);

@@ -3,19 +3,19 @@ using ServingGrid.Kernels.Cpu.Attention;
 
 namespace ServingGrid.Kernels.Cpu.Jit;
 
-/// <summary>Attention's product as generated code: one routine for each number of rows and type of b.</summary>
+/// <summary>Attention's product as generated code: one routine for each number of rows and type of b, without and with softmax.</summary>
 internal sealed unsafe class GeneratedBlockProduct : BlockProduct
 {
     private const int Rows = 8;
-    private readonly CodeMemory[] _code = new CodeMemory[2 * Rows];
-    private readonly nint[] _entries = new nint[2 * Rows];
+    private readonly CodeMemory[] _code = new CodeMemory[4 * Rows];
+    private readonly nint[] _entries = new nint[4 * Rows];
 
     public GeneratedBlockProduct()
     {
         for (int i = 0; i < _code.Length; i++)
         {
             var assembler = new Assembler(64);
-            BlockProductEmitter.Emit(assembler, i % Rows + 1, i >= Rows);
+            new BlockProductEmitter(assembler, i % Rows + 1, i / Rows % 2 == 1).Emit(softmax: i >= 2 * Rows);
             _code[i] = CodeMemory.Create(assembler);
             _entries[i] = _code[i].Entry;
         }
@@ -41,12 +41,36 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
             Accumulate = accumulate ? 1 : 0,
             Ahead = ahead,
         };
-        ((delegate* unmanaged[SuppressGCTransition]<BlockProductArguments*, void>)_entries[rows - 1 + (half ? Rows : 0)])(&arguments);
+        Call(rows - 1 + (half ? Rows : 0), &arguments);
+    }
+
+    public override bool RunSoftmax(int rows, float* queries, int depth, in KvSource source, float* scores, float* states, int stateFloats)
+    {
+        var arguments = new BlockProductArguments
+        {
+            A = queries,
+            AStride = depth * sizeof(float),
+            B = source.KeyColumn(0),
+            BStride = source.KeyStride * (source.Half ? 2 : 4),
+            Depth = depth,
+            C = scores,
+            CStride = Columns * sizeof(float),
+            Ahead = source.Ahead,
+            States = states,
+            StateStride = stateFloats * sizeof(float),
+        };
+        return Call(2 * Rows + rows - 1 + (source.Half ? Rows : 0), &arguments) != 0;
+    }
+
+    private int Call(int routine, BlockProductArguments* arguments)
+    {
+        int result = ((delegate* unmanaged[SuppressGCTransition]<BlockProductArguments*, int>)_entries[routine])(arguments);
         GC.KeepAlive(this);
+        return result;
     }
 }
 
-/// <summary>What the generated code is called with, by pointer in RDI; strides in bytes. Nine fields of 8 bytes, in this order.</summary>
+/// <summary>What the generated code is called with, by pointer in RDI; strides in bytes. Eleven fields of 8 bytes, in this order.</summary>
 internal unsafe struct BlockProductArguments
 {
     public float* A;
@@ -58,4 +82,6 @@ internal unsafe struct BlockProductArguments
     public nint CStride;
     public nint Accumulate;
     public nint Ahead;
+    public float* States;
+    public nint StateStride;
 }

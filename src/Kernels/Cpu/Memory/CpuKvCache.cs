@@ -8,5 +8,8 @@ internal sealed unsafe class CpuKvCache(KvLayout layout, int blockCount) : KvCac
     /// <summary>First byte of a block of a layer.</summary>
     public byte* Block(int layer, int block) => _buffer.Pointer + ((long)layer * BlockCount + block) * Layout.BlockBytes;
 
+    /// <summary>Keys of a head in a block of a layer.</summary>
+    public byte* Keys(int layer, int block, int kvHead) => Block(layer, block) + (long)Layout.KeyOffset(kvHead, 0, 0) * Layout.ElementBytes;
+
     public override void Dispose() => _buffer.Dispose();
 }

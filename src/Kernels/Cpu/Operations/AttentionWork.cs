@@ -18,8 +18,8 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     private AttentionGeometry _geometry;
     private float* _shared;
     private int _layer;
-    private WorkCounter _units;
-    private WorkCounter _merges;
+    private readonly WorkShares _units = new(context.Workers, inTurns: true);
+    private readonly WorkShares _merges = new(context.Workers);
 
     /// <summary>A new step begins: block tables have changed.</summary>
     public void Invalidate() => _plan.Invalidate();
@@ -30,8 +30,8 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         _geometry = new AttentionGeometry(shape, cache.Layout);
         _plan.Build(batch, _geometry, context.Workers);
         _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
-        _units.Reset();
-        _merges.Reset();
+        _units.Reset(_plan.UnitCount);
+        _merges.Reset(_plan.MergeCount);
         context.Pool.Run(this);
     }
 
@@ -47,15 +47,17 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         float* piece = total + states;
         float* work = piece + states;
         int next;
-        while ((next = _units.Next()) < _plan.UnitCount)
+        while ((next = _units.Next(worker)) >= 0)
         {
-            Compute(_plan.Units[next], limits, packed, total, piece, work);
+            int following = _units.Peek(worker);
+            byte* upcoming = following < 0 ? null : Keys(_plan.Units[following], Math.Max(0, _plan.Units[following].Piece));
+            Compute(_plan.Units[next], upcoming, limits, packed, total, piece, work);
         }
 
         if (_plan.MergeCount > 0)
         {
             context.Pool.Barrier();
-            while ((next = _merges.Next()) < _plan.MergeCount)
+            while ((next = _merges.Next(worker)) >= 0)
             {
                 Combine(_plan.Merges[next], total);
             }
@@ -70,7 +72,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         return (rows + multiple - 1) / multiple * multiple;
     }
 
-    private void Compute(in AttentionUnit unit, int* limits, float* packed, float* total, float* piece, float* work)
+    private void Compute(in AttentionUnit unit, byte* upcoming, int* limits, float* packed, float* total, float* piece, float* work)
     {
         SequenceRows sequence = _batch.Sequences[unit.Sequence];
         ReadOnlySpan<int> blocks = _batch.Blocks.Slice(sequence.FirstBlock, sequence.BlockCount);
@@ -80,17 +82,17 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         PackQueries(unit, sequence, limits, packed, padded);
         if (unit.Piece >= 0)
         {
-            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, unit.Piece, piece, work);
+            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, unit.Piece, upcoming, piece, work);
             long bytes = (long)rows * stateFloats * sizeof(float);
             Buffer.MemoryCopy(piece, _shared + unit.State, bytes, bytes);
             return;
         }
 
         int pieces = _geometry.Pieces(limits[rows - 1] - 1);
-        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, 0, total, work);
+        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, 0, pieces > 1 ? Keys(unit, 1) : upcoming, total, work);
         for (int p = 1; p < pieces; p++)
         {
-            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, p, piece, work);
+            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, p, p + 1 < pieces ? Keys(unit, p + 1) : upcoming, piece, work);
             for (int r = 0; r < rows; r++)
             {
                 context.Lanes.MergeState(total + (long)r * stateFloats, piece + (long)r * stateFloats, stateFloats);
@@ -116,6 +118,10 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
 
         Finish(merge, _batch.Sequences[merge.Sequence], total);
     }
+
+    /// <summary>First keys of a piece.</summary>
+    private byte* Keys(in AttentionUnit unit, int piece) => _cache.Keys(
+        _layer, _batch.Blocks[_batch.Sequences[unit.Sequence].FirstBlock + piece * _geometry.PieceBlocks], unit.KvHead);
 
     /// <summary>Rows by query position, then head; scaled by 1/√headSize, by log2 e for a softmax in powers of two (and by what the cache's element type asks for).</summary>
     private void PackQueries(in AttentionUnit unit, in SequenceRows sequence, int* limits, float* packed, int padded)

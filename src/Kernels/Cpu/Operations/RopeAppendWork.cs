@@ -1,4 +1,3 @@
-using ServingGrid.Kernels.Cpu.Attention;
 using ServingGrid.Kernels.Cpu.Elementwise;
 using ServingGrid.Kernels.Cpu.Memory;
 using ServingGrid.Kernels.Cpu.Threading;
@@ -58,7 +57,7 @@ internal sealed unsafe class RopeAppendWork(DeviceContext context) : ParallelWor
             {
                 float* key = _key.Row(r) + head * headSize;
                 Turn(key, _norm?.Key, position);
-                KvAppend.Write(key, _value.Row(r) + head * headSize, layout, block, head, position % layout.BlockSize);
+                context.Lanes.AppendKv(key, _value.Row(r) + head * headSize, layout, block, head, position % layout.BlockSize);
             }
         }
     }

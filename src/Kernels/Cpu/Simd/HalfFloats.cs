@@ -31,6 +31,23 @@ internal static unsafe class HalfFloats
         where V : unmanaged
         => L.Multiply(LoadScaled<L, V>(source), L.Broadcast(Scale));
 
+    /// <summary>The nearest F16, as <see cref="FromFloat"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store<L, V>(ushort* destination, V value)
+        where L : ILanes<V>
+        where V : unmanaged
+    {
+        V sign = L.And(L.ShiftRight(value, 16), L.Broadcast(0x8000u));
+        V magnitude = L.And(value, L.Broadcast(0x7fffffffu));
+        V largest = L.Broadcast(65504f);
+        magnitude = L.Where(L.GreaterOrEqual(magnitude, largest), largest, magnitude);
+        V least = L.Broadcast(0x38800000u);
+        V exponent = L.Max(L.And(magnitude, L.Broadcast(0x7f800000u)), least);
+        V anchor = L.AddInt(exponent, L.Broadcast(13u << 23));
+        V mantissa = L.SubtractInt(L.Add(magnitude, anchor), anchor);
+        L.StoreLowShorts(destination, L.Or(sign, L.AddInt(L.ShiftRight(L.SubtractInt(exponent, least), 13), mantissa)));
+    }
+
     /// <summary>Bits of the nearest F16, ties to even; beyond ±65504 the largest number of that sign.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ushort FromFloat(float value)

@@ -34,6 +34,9 @@ internal unsafe interface ILanes<V>
     /// <summary>The lowest byte of each lane.</summary>
     static abstract void StoreLowBytes(byte* destination, V value);
 
+    /// <summary>The low halves of the lanes.</summary>
+    static abstract void StoreLowShorts(ushort* destination, V value);
+
     /// <summary>a · b + c with one rounding.</summary>
     static abstract V MultiplyAdd(V a, V b, V c);
 
@@ -45,6 +48,8 @@ internal unsafe interface ILanes<V>
     static abstract V Or(V a, V b);
 
     static abstract V AddInt(V a, V b);
+
+    static abstract V SubtractInt(V a, V b);
 
     static abstract V ShiftLeft(V a, int bits);
 

@@ -33,9 +33,12 @@ internal abstract unsafe class LaneKernels
     /// <inheritdoc cref="GatedActivation{L,V}.Apply"/>
     public abstract void GatedActivation(float* gate, float* up, int count, float* output);
 
+    /// <inheritdoc cref="KvAppend{L,V}.Write"/>
+    public abstract void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot);
+
     /// <inheritdoc cref="AttentionTile{L,V}.Piece"/>
     public abstract void AttentionPiece(
-        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work);
+        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work);
 
     /// <inheritdoc cref="AttentionState{L,V}.Merge"/>
     public abstract void MergeState(float* total, float* piece, int floats);
@@ -62,9 +65,12 @@ internal abstract unsafe class LaneKernels
 
         public override void GatedActivation(float* gate, float* up, int count, float* output) => GatedActivation<L, V>.Apply(gate, up, count, output);
 
+        public override void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot) =>
+            KvAppend<L, V>.Write(key, value, layout, block, head, slot);
+
         public override void AttentionPiece(
-            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, float* states, float* work) =>
-            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, states, work);
+            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work) =>
+            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, upcoming, states, work);
 
         public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
 

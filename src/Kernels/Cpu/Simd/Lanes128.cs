@@ -38,6 +38,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static void StoreLowBytes(byte* destination, Vector128<float> value) => *(uint*)destination = Vector128.Narrow(Vector128.Narrow(value.AsUInt32(), value.AsUInt32()), Vector128<ushort>.Zero).AsUInt32().ToScalar();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreLowShorts(ushort* destination, Vector128<float> value) => Vector128.Narrow(value.AsUInt32(), value.AsUInt32()).GetLower().Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -48,6 +51,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Or(Vector128<float> a, Vector128<float> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SubtractInt(Vector128<float> a, Vector128<float> b) => (a.AsInt32() - b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AddInt(Vector128<float> a, Vector128<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();

@@ -35,23 +35,23 @@ internal static class VectorMath<L, V>
         return L.AddInt(p, L.ShiftLeft(shifted, 23));
     }
 
-    /// <summary>2^x within 3 units in the last place for x in −125 … 0; below, less than 1e-37. Exactly 1 at 0.</summary>
+    /// <summary>2^x within 3 units in the last place for x in −125 … 127; below, less than 1e-37. Exactly 1 at 0.</summary>
     /// <remarks>
-    /// x = n + r with |r| ≤ 1/2; 2^r by a polynomial of degree 6 (the coefficients of Cephes' exp2f), whose constant term is 1.
+    /// x = n + r with |r| ≤ 1/2; 2^r by a polynomial of degree 6 (<see cref="Exp2Constants"/>), whose constant term is 1.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp2(V x)
     {
-        x = L.Max(x, L.Broadcast(-125f));
+        x = L.Max(x, L.Broadcast(Exp2Constants.Least));
         V n = L.Round(x);
         V r = L.Subtract(x, n);
-        V p = L.Broadcast(1.535336188319500e-4f);
-        p = L.MultiplyAdd(p, r, L.Broadcast(1.339887440266574e-3f));
-        p = L.MultiplyAdd(p, r, L.Broadcast(9.618437357674640e-3f));
-        p = L.MultiplyAdd(p, r, L.Broadcast(5.550332471162809e-2f));
-        p = L.MultiplyAdd(p, r, L.Broadcast(2.402264791363012e-1f));
-        p = L.MultiplyAdd(p, r, L.Broadcast(6.931472028550421e-1f));
-        p = L.MultiplyAdd(p, r, L.Broadcast(1f));
+        V p = L.Broadcast(Exp2Constants.Polynomial[0]);
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[1]));
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[2]));
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[3]));
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[4]));
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[5]));
+        p = L.MultiplyAdd(p, r, L.Broadcast(Exp2Constants.Polynomial[6]));
         return L.ScaleByPower(p, n);
     }
 

@@ -1,4 +1,6 @@
+using System.Runtime.Intrinsics;
 using CsCheck;
+using ServingGrid.Kernels.Cpu;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Tests.Cpu.Simd;
@@ -26,6 +28,23 @@ public sealed class HalfFloatsTests
             return HalfFloats.FromFloat(x) == BitConverter.HalfToUInt16Bits((Half)x);
         });
 
+    [Fact]
+    public void Store_AnyNumber_AsOneByOneInEveryWidth() =>
+        Gen.OneOf(Gen.Float, Gen.Float[-65519f, 65519f], Gen.Float[-1e-4f, 1e-4f]).Where(x => !float.IsNaN(x)).Array[16].Sample(numbers =>
+        {
+            ushort[] expected = [.. numbers.Select(HalfFloats.FromFloat)];
+            Assert.Equal(expected, Stored<Lanes128, Vector128<float>>(numbers));
+            if (CpuFeatures.Avx2)
+            {
+                Assert.Equal(expected, Stored<Lanes256, Vector256<float>>(numbers));
+            }
+
+            if (CpuFeatures.Avx512)
+            {
+                Assert.Equal(expected, Stored<Lanes512, Vector512<float>>(numbers));
+            }
+        });
+
     [Theory]
     [InlineData(1e6f, 0x7bff)]
     [InlineData(float.NegativeInfinity, 0xfbff)]
@@ -35,4 +54,21 @@ public sealed class HalfFloatsTests
     [InlineData(5.9604645e-8f, 1)]
     [InlineData(6.1035156e-5f, 0x400)]
     public void FromFloat_Edges_SaturatedAndExact(float value, int expected) => Assert.Equal(expected, HalfFloats.FromFloat(value));
+
+    private static unsafe ushort[] Stored<L, V>(float[] numbers)
+        where L : ILanes<V>
+        where V : unmanaged
+    {
+        ushort[] halves = new ushort[numbers.Length];
+        fixed (float* source = numbers)
+        fixed (ushort* destination = halves)
+        {
+            for (int i = 0; i < numbers.Length; i += L.Count)
+            {
+                HalfFloats.Store<L, V>(destination + i, L.Load(source + i));
+            }
+        }
+
+        return halves;
+    }
 }

@@ -1,0 +1,93 @@
+using Iced.Intel;
+using ServingGrid.Kernels.Cpu.Attention;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace ServingGrid.Kernels.Cpu.Jit;
+
+/// <summary>
+/// Emits <see cref="Softmax{L,V}"/> for scores that are still in registers, two vectors a row, where no row's maximum must be raised and every
+/// row sees all slots; equal to it to the bit.
+/// </summary>
+/// <remarks>
+/// <code>
+/// r9 probabilities   rdx their stride   rsi states   r8 their stride   rax, rcx, r10 temporary
+/// zmm16, zmm17 powers   zmm18, zmm19 polynomials   zmm20–27 constants of 2^x   zmm28 headroom   zmm29 maximum   zmm30 sums
+/// </code>
+/// </remarks>
+internal sealed class SoftmaxEmitter(Assembler code, int rows)
+{
+    private const byte GreaterThan = 0x0e;
+    private static readonly AssemblerRegisterZMM Least = zmm20;
+    private static readonly AssemblerRegisterZMM Headroom = zmm28;
+    private static readonly AssemblerRegisterZMM Maximum = zmm29;
+    private static readonly AssemblerRegisterZMM Sums = zmm30;
+
+    /// <summary>Returns 1 with the probabilities stored; or falls through, nothing changed but the registers above.</summary>
+    public void Emit(Func<int, AssemblerRegisterZMM> first, Func<int, AssemblerRegisterZMM> second)
+    {
+        Label raise = code.CreateLabel();
+        Broadcast(Headroom, AttentionGeometry.Headroom);
+        code.mov(r10, rsi);
+        code.kxorw(k2, k2, k2);
+        for (int t = 0; t < rows; t++)
+        {
+            code.vmaxps(zmm18, first(t), second(t));
+            code.vaddps(zmm19, Headroom, __dword_bcst[r10]);
+            code.vcmpps(k1, zmm18, zmm19, GreaterThan);
+            code.korw(k2, k2, k1);
+            code.add(r10, r8);
+        }
+
+        code.kortestw(k2, k2);
+        code.jnz(raise);
+        Broadcast(Least, Simd.Exp2Constants.Least);
+        for (int i = 0; i < Simd.Exp2Constants.Polynomial.Length; i++)
+        {
+            Broadcast(Coefficient(i), Simd.Exp2Constants.Polynomial[i]);
+        }
+
+        for (int t = 0; t < rows; t++)
+        {
+            code.vbroadcastss(Maximum, __dword_ptr[rsi]);
+            Power(first(t), zmm16, zmm18);
+            Power(second(t), zmm17, zmm19);
+            code.vmovups(Sums, __zmmword_ptr[rsi + AttentionGeometry.StateSums * sizeof(float)]);
+            code.vaddps(Sums, Sums, zmm18);
+            code.vaddps(Sums, Sums, zmm19);
+            code.vmovups(__zmmword_ptr[rsi + AttentionGeometry.StateSums * sizeof(float)], Sums);
+            code.vmovups(__zmmword_ptr[r9], zmm18);
+            code.vmovups(__zmmword_ptr[r9 + 64], zmm19);
+            code.add(rsi, r8);
+            code.add(r9, rdx);
+        }
+
+        code.mov(eax, 1);
+        code.vzeroupper();
+        code.ret();
+        code.Label(ref raise);
+    }
+
+    private static AssemblerRegisterZMM Coefficient(int index) => new(Register.ZMM21 + index);
+
+    /// <summary>result = 2^(score − maximum), as <see cref="Simd.VectorMath{L,V}.Exp2"/>.</summary>
+    private void Power(AssemblerRegisterZMM score, AssemblerRegisterZMM power, AssemblerRegisterZMM result)
+    {
+        code.vsubps(score, score, Maximum);
+        code.vmaxps(score, score, Least);
+        code.vrndscaleps(power, score, 0);
+        code.vsubps(score, score, power);
+        code.vmovaps(result, Coefficient(0));
+        for (int i = 1; i < Simd.Exp2Constants.Polynomial.Length; i++)
+        {
+            code.vfmadd213ps(result, score, Coefficient(i));
+        }
+
+        code.vscalefps(result, result, power);
+    }
+
+    private void Broadcast(AssemblerRegisterZMM register, float value)
+    {
+        code.mov(eax, BitConverter.SingleToInt32Bits(value));
+        code.vpbroadcastd(register, eax);
+    }
+}
