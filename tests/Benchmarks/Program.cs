@@ -18,6 +18,7 @@ Benchmark[] benchmarks =
     new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync),
     new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync),
     new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
+    new("threads", "the CPU device's threads: starting an operation, being idle, sharing cores with other programs", PoolBenchmark.RunAsync),
 ];
 
 if (args.Length == 0 || args[0] is "list" or "--help" or "-h")

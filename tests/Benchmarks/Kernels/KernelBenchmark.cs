@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using ServingGrid.Kernels.Cpu;
-using ServingGrid.Kernels.Cpu.Threading;
 using ServingGrid.Model.Gguf;
 using ServingGrid.Testing;
 
@@ -26,7 +25,7 @@ internal static class KernelBenchmark
         };
         ProcessorPeaks peaks = ProcessorPeaks.Measure(threads);
         Console.WriteLine($"peaks: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, read {peaks.Read:F1} GB/s");
-        Console.WriteLine($"an empty operation: {DispatchMicroseconds(threads):F2} µs");
+        Console.WriteLine($"an empty operation: {PoolBenchmark.DispatchMicroseconds(threads):F2} µs");
         foreach (string name in (Option("--types") ?? "Q8_0,Q4_0,Q4_1,Q4_K,Q6_K,F16").Split(','))
         {
             GgmlType type = Enum.Parse<GgmlType>(name);
@@ -52,21 +51,6 @@ internal static class KernelBenchmark
         }
 
         return Task.FromResult(0);
-    }
-
-    /// <summary>What it takes to start an operation on all threads and see it finished, with a barrier inside.</summary>
-    private static double DispatchMicroseconds(int threads)
-    {
-        const int Runs = 50_000;
-        using var pool = new WorkerPool(threads);
-        var work = new EmptyWork(pool);
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < Runs; i++)
-        {
-            pool.Run(work);
-        }
-
-        return Stopwatch.GetElapsedTime(start).TotalMicroseconds / Runs;
     }
 
     private static double Weights(RandomModelShape shape)
@@ -104,10 +88,5 @@ internal static class KernelBenchmark
 
         string parts = string.Join(", ", best.Where(p => p.Value > 0.01 * best.Values.Sum()).Select(p => $"{p.Key} {p.Value / repeats * 1e3:F2}"));
         Console.WriteLine($"  {name,-18} {tokens / times.Min(),8:F0} tok/s   ms: {parts}");
-    }
-
-    private sealed class EmptyWork(WorkerPool pool) : ParallelWork
-    {
-        public override void Execute(int worker) => pool.Barrier();
     }
 }
