@@ -79,6 +79,25 @@ public class JinjaSemanticsTests
         Assert.Equal(ChatTemplateError.Runtime, Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse("x").Render(input)).Error);
     }
 
+    [Theory]
+    [InlineData("""[{"content": "\ud83d"}]""")]
+    [InlineData("""[{"\udc00": 1}]""")]
+    public void Render_HalfOfASurrogatePairInJson_Fails(string messages)
+    {
+        var input = new ChatTemplateInput { Messages = JsonNode.Parse(messages)!.AsArray() };
+        Assert.Equal(ChatTemplateError.Runtime, Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse("x").Render(input)).Error);
+    }
+
+    [Fact]
+    public void Render_NumbersOfEveryDotNetType_AsWritten()
+    {
+        var messages = new JsonArray(2.5f, 1.25m, 0.1, 7L, (byte)3, 18446744073709551615UL, -1e300, float.NaN, double.PositiveInfinity);
+        Assert.Equal("[2.5, 1.25, 0.1, 7, 3, 18446744073709551615, -1e+300, nan, inf]", ChatTemplate.Parse("{{ messages }}").Render(new ChatTemplateInput { Messages = messages }));
+    }
+
+    [Fact]
+    public void Render_RoundToMoreDigitsThanThereAre_IsZero() => Assert.Equal("0 0", Render("{{ 15|round(-2147483648) }} {{ 15|round(-99999999999) }}"));
+
     [Fact]
     public void Render_NoTools_ToolsAreUndefined()
     {

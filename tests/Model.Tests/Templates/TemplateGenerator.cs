@@ -5,8 +5,8 @@ internal sealed class TemplateGenerator(int seed)
 {
     private static readonly string[] Atoms =
     [
-        "messages", "tools", "x", "y", "nope", "m", "loop", "caller", "ns", "true", "none", "0", "1", "-3", "2.5", "1e300", "99999999999999999999",
-        "'a'", "''", "'B c'", "'🦊é'", "'%s%d'", "'{} {x}'", "messages[0].content", "namespace(v=1)", "range(5)", "[1, 'a']", "{'k': 1}", "(1, 2)",
+        "messages", "tools", "x", "y", "nope", "m", "loop", "caller", "ns", "true", "none", "0", "1", "-3", "-2147483648", "9999999999", "2.5", "1e300", "99999999999999999999",
+        "'a'", "''", "'B c'", "'🦊é'", "'%s%d'", "'%.*s%*c'", "'%.*f'", "'{} {x}'", "messages[0].content", "namespace(v=1)", "range(5)", "[1, 'a']", "{'k': 1}", "(1, 2)",
     ];
 
     private static readonly string[] Operators =

@@ -89,6 +89,7 @@ internal static class OrderFilters
     /// </summary>
     private static Func<JinjaValue, JinjaValue> MultiKey(RenderContext context, JinjaValue? attribute, bool caseSensitive)
     {
+        context.Budget.Steps(attribute is StringValue { Value: var list } ? list.AsSpan().Count(',') + 1 : 1);
         IEnumerable<JinjaValue?> paths = attribute is StringValue { Value: var names }
             ? names.Split(',').Select(name => new StringValue(name))
             : [attribute];

@@ -92,7 +92,7 @@ internal static class PercentFormat
         if (i < format.Length && format[i] == '.')
         {
             i++;
-            precision = Number(format, ref i, star) ?? 0;
+            precision = Math.Max(Number(format, ref i, star) ?? 0, 0);
         }
 
         return new FormatSpec
@@ -111,7 +111,7 @@ internal static class PercentFormat
         if (i < format.Length && format[i] == '*')
         {
             i++;
-            return Math.Clamp(Numbers.ToInt(star()), -int.MaxValue, int.MaxValue);
+            return Numbers.ToInt(star());
         }
 
         long value = 0;
@@ -136,9 +136,11 @@ internal static class PercentFormat
                     ? throw TemplateFault.Runtime($"%{type} format: a real number is required, not {value.TypeName}")
                     : (spec with { Type = type is 'i' or 'u' ? 'd' : type, Precision = null }).FormatInteger(context, integer);
             case 'c':
-                return value is StringValue text
+                return value is StringValue text && PythonText.Length(text.Value) == 1
                     ? Plain(spec).FormatText(context, text.Value)
-                    : (Plain(spec) with { Type = 'c' }).FormatInteger(context, value);
+                    : Numbers.Integer(value) is null
+                        ? throw TemplateFault.Runtime($"%c requires int or char, not {value.TypeName}")
+                        : (Plain(spec) with { Type = 'c' }).FormatInteger(context, value);
             case 'f' or 'F' or 'e' or 'E' or 'g' or 'G':
                 return (spec with { Type = type }).FormatReal(context, Numbers.ToDouble(value));
             default:

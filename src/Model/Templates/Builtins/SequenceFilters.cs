@@ -32,6 +32,7 @@ internal static class SequenceFilters
         arguments.Bind("reverse", 0);
         if (value is StringValue text)
         {
+            context.Budget.Steps(text.Value.Length);
             List<string> characters = PythonText.Characters(text.Value);
             characters.Reverse();
             return context.NewString(string.Concat(characters));

@@ -79,6 +79,7 @@ internal static class StringFormat
         }
         else
         {
+            context.Budget.Steps(arguments.Named.Count);
             value = arguments.ByName(first) ?? throw TemplateFault.Runtime($"the format string names '{first}', which is not given");
         }
 

@@ -103,8 +103,7 @@ internal static class StringMethods
     private static ListValue SplitLines(RenderContext context, string text, Arguments arguments)
     {
         JinjaValue? keep = arguments.Bind("splitlines", 0, "keepends")[0];
-        context.Budget.Characters(text.Length);
-        return context.NewList([.. PythonText.SplitLines(text, keep is { IsTrue: true }).Select(l => new StringValue(l))]);
+        return context.NewList([.. TextOperations.Lines(context, text, keep is { IsTrue: true }).Select(l => new StringValue(l))]);
     }
 
     private static TupleValue Partition(RenderContext context, string text, Arguments arguments, bool fromRight)

@@ -79,8 +79,7 @@ internal static class TextFilters
         string indent = bound[0] is StringValue own ? own.Value
             : TextOperations.Pad(context, "", bound[0] is null ? 4 : Numbers.ToInt(bound[0]!), '<', " ");
         bool first = bound[1] is { IsTrue: true }, blank = bound[2] is { IsTrue: true };
-        context.Budget.Characters(text.Length);
-        List<string> lines = PythonText.SplitLines(text + "\n");
+        List<string> lines = TextOperations.Lines(context, text + "\n");
         return new StringValue(TextOperations.Join(context, "\n", lines.Select((line, i) =>
         {
             bool indented = i == 0 ? first : blank || line.Length > 0;

@@ -131,6 +131,14 @@ internal static class TextOperations
         return parts;
     }
 
+    /// <summary>The lines of a text, with their ends where asked.</summary>
+    public static List<string> Lines(RenderContext context, string text, bool keepEnds = false)
+    {
+        context.Budget.Characters(text.Length);
+        context.Budget.Steps(text.Count(PythonText.IsLineEnd));
+        return PythonText.SplitLines(text, keepEnds);
+    }
+
     public static string Join(RenderContext context, string separator, IEnumerable<string> parts)
     {
         var text = new StringBuilder();
@@ -166,8 +174,8 @@ internal static class TextOperations
 
     private static string Interleave(RenderContext context, string text, string by, int count)
     {
+        context.Budget.Steps(text.Length);
         List<string> characters = PythonText.Characters(text);
-        context.Budget.Steps(characters.Count);
         context.Budget.Characters(text.Length + ((long)by.Length * Math.Min(count, characters.Count + 1L)));
         var result = new StringBuilder();
         for (int i = 0; i <= characters.Count; i++)

@@ -23,9 +23,10 @@ internal static class Access
             return Element(context, value, path);
         }
 
+        context.Budget.Characters(text.Value.Length);
+        context.Budget.Steps(text.Value.AsSpan().Count('.') + 1);
         foreach (string part in text.Value.Split('.'))
         {
-            context.Budget.Steps(1);
             value = part.Length > 0 && part.All(char.IsAsciiDigit) && Numbers.ParseInteger(part, 10) is { } index
                 ? Element(context, value, IntValue.Of(index))
                 : Element(context, value, new StringValue(part));
@@ -47,11 +48,11 @@ internal static class Access
         {
             case UndefinedValue undefined:
                 throw undefined.Used();
-            case StringValue { Value: var text } when stride == 1 && !PythonText.HasSurrogates(text):
-                (int from, int to) = Range(text.Length, start, stop, 1);
-                return context.NewString(to > from ? text[from..to] : "");
+            case StringValue { Value: var whole } text when stride == 1:
+                (int from, int to) = Range(text.Length(context)!.Value, start, stop, 1);
+                return context.NewString(to > from ? whole[PythonText.ToUtf16Index(whole, from)..PythonText.ToUtf16Index(whole, to)] : "");
             case StringValue text:
-                context.Budget.Characters(text.Value.Length);
+                context.Budget.Steps(text.Value.Length);
                 return context.NewString(string.Concat(Pick(PythonText.Characters(text.Value), start, stop, stride)));
             case SequenceValue sequence:
                 List<JinjaValue> items = Pick(sequence.Items, start, stop, stride);

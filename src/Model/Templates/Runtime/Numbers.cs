@@ -7,6 +7,8 @@ namespace ServingGrid.Model.Templates.Runtime;
 /// <summary>Python's arithmetic on int, float and bool (which counts as 0 or 1).</summary>
 internal static class Numbers
 {
+    private const int LargestArgument = 1 << 30;
+
     public static bool IsNumber(JinjaValue value) => value is IntValue or FloatValue or BoolValue;
 
     /// <summary>The value of an int or bool; null for anything else.</summary>
@@ -20,9 +22,12 @@ internal static class Numbers
     public static double ToDouble(JinjaValue number) =>
         number is FloatValue f ? f.Value : ToDouble(Integer(number) ?? throw NotANumber(number));
 
-    /// <summary>An argument that must be an integer, clamped to the range of int (lengths and counts are far smaller).</summary>
+    /// <summary>
+    /// An argument that must be an integer, clamped to ±2³⁰: beyond every length and count, and far enough inside the range of
+    /// int that adding or taking off a length, or changing the sign, does not overflow.
+    /// </summary>
     public static int ToInt(JinjaValue value) => Integer(value) is { } number
-        ? (int)BigInteger.Clamp(number, int.MinValue, int.MaxValue)
+        ? (int)BigInteger.Clamp(number, -LargestArgument, LargestArgument)
         : throw TemplateFault.Runtime($"'{value.TypeName}' object cannot be interpreted as an integer");
 
     /// <summary>Order of two numbers; null where one is not a number (NaN).</summary>

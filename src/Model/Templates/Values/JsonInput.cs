@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -35,20 +36,29 @@ internal static class JsonInput
     private static DictValue ReadObject(RenderContext context, JsonObject json, int depth)
     {
         var dict = new DictValue(context);
-        try
+        foreach ((string name, JsonNode? value) in Properties(json))
         {
-            foreach ((string name, JsonNode? value) in json)
-            {
-                dict.Entries[new StringValue(name)] = Read(context, value, depth + 1);
-            }
-        }
-        catch (ArgumentException)
-        {
-            // A parsed JsonObject finds out that a name occurs twice only when it is enumerated.
-            throw TemplateFault.Runtime("the chat holds a JSON object in which a name occurs twice");
+            dict.Entries[new StringValue(name)] = Read(context, value, depth + 1);
         }
 
         return dict;
+    }
+
+    // A parsed JsonObject finds out what is wrong with its names only when it is enumerated.
+    private static KeyValuePair<string, JsonNode?>[] Properties(JsonObject json)
+    {
+        try
+        {
+            return [.. json];
+        }
+        catch (ArgumentException)
+        {
+            throw TemplateFault.Runtime("the chat holds a JSON object in which a name occurs twice");
+        }
+        catch (InvalidOperationException)
+        {
+            throw HalfCharacter();
+        }
     }
 
     private static JinjaValue ReadScalar(RenderContext context, JsonValue value)
@@ -59,10 +69,24 @@ internal static class JsonInput
             case JsonValueKind.False: return BoolValue.False;
             case JsonValueKind.Number: return ReadNumber(value);
             default:
-                string text = value.TryGetValue(out string? plain) ? plain : value.ToString();
-                return context.NewString(text);
+                return context.NewString(ReadText(value));
         }
     }
+
+    private static string ReadText(JsonValue value)
+    {
+        try
+        {
+            return value.TryGetValue(out string? plain) ? plain : value.ToString();
+        }
+        catch (InvalidOperationException)
+        {
+            throw HalfCharacter();
+        }
+    }
+
+    // An escape such as \ud83d without its other half: the parser lets it pass, reading it as text does not.
+    private static TemplateFault HalfCharacter() => TemplateFault.Runtime("the chat holds a JSON string with half of a surrogate pair");
 
     private static JinjaValue ReadNumber(JsonValue value)
     {
@@ -71,13 +95,15 @@ internal static class JsonInput
             return IntValue.Of(small);
         }
 
-        if (value.TryGetValue(out double real) && !double.IsFinite(real))
+        // Numbers that have no text in JSON.
+        double real = value.TryGetValue(out double wide) ? wide : value.TryGetValue(out float narrow) ? narrow : 0;
+        if (!double.IsFinite(real))
         {
             return new FloatValue(real);
         }
 
         string text = value.ToJsonString();
-        return text.AsSpan().ContainsAny(".eE") ? new FloatValue(real)
+        return text.AsSpan().ContainsAny(".eE") ? new FloatValue(double.Parse(text, CultureInfo.InvariantCulture))
             : Numbers.ParseInteger(text, 10) is BigInteger integer ? IntValue.Of(integer)
             : throw TemplateFault.Bound($"an integer of more than {TemplateLimits.IntegerBits} bits");
     }
