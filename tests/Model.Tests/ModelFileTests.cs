@@ -78,26 +78,20 @@ public class ModelFileTests
     [Fact]
     public void Open_SameFileTwice_HasTheSameFingerprintAndAnotherFileAnother()
     {
-        string copy = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".gguf");
-        try
+        using var folder = new TemporaryFolder();
+        string copy = folder.Combine("copy.gguf");
+        byte[] bytes = File.ReadAllBytes(ModelFiles.Bundled);
+        File.WriteAllBytes(copy, bytes);
+        using var first = ModelFile.Open(ModelFiles.Bundled);
+        using (var second = ModelFile.Open(copy))
         {
-            byte[] bytes = File.ReadAllBytes(ModelFiles.Bundled);
-            File.WriteAllBytes(copy, bytes);
-            using var first = ModelFile.Open(ModelFiles.Bundled);
-            using (var second = ModelFile.Open(copy))
-            {
-                Assert.Equal(first.Fingerprint, second.Fingerprint);
-            }
+            Assert.Equal(first.Fingerprint, second.Fingerprint);
+        }
 
-            // The first byte of the data section: one weight differs.
-            bytes[GgufHeader.Parse(bytes, "copy").DataOffset] ^= 1;
-            File.WriteAllBytes(copy, bytes);
-            using var changed = ModelFile.Open(copy);
-            Assert.NotEqual(first.Fingerprint, changed.Fingerprint);
-        }
-        finally
-        {
-            File.Delete(copy);
-        }
+        // The first byte of the data section: one weight differs.
+        bytes[GgufHeader.Parse(bytes, "copy").DataOffset] ^= 1;
+        File.WriteAllBytes(copy, bytes);
+        using var changed = ModelFile.Open(copy);
+        Assert.NotEqual(first.Fingerprint, changed.Fingerprint);
     }
 }

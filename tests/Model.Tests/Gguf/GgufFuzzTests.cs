@@ -4,10 +4,14 @@ using ServingGrid.Testing;
 
 namespace ServingGrid.Model.Tests.Gguf;
 
-/// <summary>Truncated and bit-flipped files: nothing but <see cref="GgufException"/> comes out, in bounded time and memory.</summary>
+/// <summary>Truncated and damaged files: nothing but <see cref="GgufException"/> comes out, in bounded time and memory.</summary>
 public sealed class GgufFuzzTests : IDisposable
 {
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(5);
+
+    // Lengths, counts and offsets at the edges of what 31, 32, 63 and 64 bits hold.
+    private static readonly ulong[] Extremes =
+        [0, 1, int.MaxValue, 1UL << 31, uint.MaxValue, 1UL << 32, (1UL << 61) - 1, 1UL << 62, long.MaxValue, 1UL << 63, ulong.MaxValue - 31, ulong.MaxValue];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -61,7 +65,18 @@ public sealed class GgufFuzzTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Architectures))]
-    public void Open_BitFlips_OpenOrThrowGgufException(string architecture)
+    public void Open_Damaged_OpensOrThrowsGgufException(string architecture) => OpenDamaged(architecture, Enumerable.Range(0, 1500));
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    [Trait("Category", "Nightly")]
+    public void Open_DamagedInManyWays_OpensOrThrowsGgufException(string architecture)
+    {
+        Nightly.SkipUnlessEnabled();
+        OpenDamaged(architecture, Enumerable.Range(1500, 40_000));
+    }
+
+    private void OpenDamaged(string architecture, IEnumerable<int> seeds)
     {
         string original = _folder.Combine("original.gguf");
         RandomModelShape shape = RandomModelShape.Small with { Layers = 1, Width = 32, Heads = 2, KvHeads = 1, HeadSize = 16, FeedForward = 32 };
@@ -69,9 +84,9 @@ public sealed class GgufFuzzTests : IDisposable
         byte[] model = File.ReadAllBytes(original);
         GgufHeader header = GgufHeader.Parse(model, original);
 
-        for (int seed = 0; seed < 1500; seed++)
+        foreach (int seed in seeds)
         {
-            OpenFlipped(model, header, new Random(seed));
+            OpenDamaged(model, header, new Random(seed));
         }
     }
 
@@ -103,12 +118,12 @@ public sealed class GgufFuzzTests : IDisposable
         }
     }
 
-    private void OpenFlipped(byte[] model, GgufHeader header, Random random)
+    private void OpenDamaged(byte[] model, GgufHeader header, Random random)
     {
-        byte[] flipped = (byte[])model.Clone();
-        for (int flips = random.Next(1, 4); flips > 0; flips--)
+        byte[] damaged = (byte[])model.Clone();
+        for (int places = random.Next(1, 4); places > 0; places--)
         {
-            // Most of the header is vocabulary: three flips out of four go where the structure is, at both of its ends.
+            // Most of the header is vocabulary: three places out of four are where the structure is, at both of its ends.
             int offset = random.Next(1500);
             int position = random.Next(4) switch
             {
@@ -116,12 +131,19 @@ public sealed class GgufFuzzTests : IDisposable
                 1 => offset,
                 _ => header.Bytes.Length - 1 - offset,
             };
-            flipped[position] ^= (byte)(1 << random.Next(8));
+            if (random.Next(3) == 0 && position + sizeof(ulong) <= damaged.Length)
+            {
+                BitConverter.TryWriteBytes(damaged.AsSpan(position), Extremes[random.Next(Extremes.Length)]);
+            }
+            else
+            {
+                damaged[position] ^= (byte)(1 << random.Next(8));
+            }
         }
 
-        string path = _folder.Combine("flipped.gguf");
-        File.WriteAllBytes(path, flipped);
-        Tolerate(() => Bounded(flipped, _ =>
+        string path = _folder.Combine("damaged.gguf");
+        File.WriteAllBytes(path, damaged);
+        Tolerate(() => Bounded(damaged, _ =>
         {
             using var opened = ModelFile.Open(path);
             ReadEverything(opened.Metadata);

@@ -27,7 +27,7 @@ public class GgufWriterTests
                     Assert.Equal(integers, read.GetIntegers("is"));
                     Assert.Equal(numbers, read.GetFloats("ns"));
                 }
-            }, iter: 200);
+            }, iter: 200, seed: "0000KGXjKAz1");
 
     [Theory]
     [InlineData(32)]
