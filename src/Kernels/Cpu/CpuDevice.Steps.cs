@@ -19,13 +19,9 @@ public sealed unsafe partial class CpuDevice
         var table = (CpuMatrix)embeddings;
         CpuTensor rows = Rows(output, table.Columns);
         ReadOnlySpan<int> tokens = _batch.Tokens;
+        Misuse.CheckTokens(tokens, table);
         for (int r = 0; r < tokens.Length; r++)
         {
-            if ((uint)tokens[r] >= (uint)table.Rows)
-            {
-                throw new ArgumentException($"token {tokens[r]} is not one of {table.Rows}");
-            }
-
             table.ReadRow(tokens[r], rows.Row(r));
         }
     }
@@ -49,7 +45,7 @@ public sealed unsafe partial class CpuDevice
     public override void RopeAppend(
         Tensor query, Tensor key, Tensor value, AttentionShape shape, RopeTable rope, HeadNorm? headNorm, KvCache cache, int layer)
     {
-        Check(shape, cache, layer);
+        Misuse.CheckShape(shape, cache, layer);
         var table = (CpuRopeTable)rope;
         if (2 * table.Pairs > shape.HeadSize)
         {
@@ -66,8 +62,8 @@ public sealed unsafe partial class CpuDevice
 
         if (headNorm is not null)
         {
-            CheckLength(headNorm.Query, shape.HeadSize);
-            CheckLength(headNorm.Key, shape.HeadSize);
+            Misuse.CheckLength(headNorm.Query, shape.HeadSize);
+            Misuse.CheckLength(headNorm.Key, shape.HeadSize);
         }
 
         CpuTensor queries = Rows(query, shape.Heads * shape.HeadSize);
@@ -78,7 +74,7 @@ public sealed unsafe partial class CpuDevice
 
     public override void Attention(Tensor query, KvCache cache, int layer, AttentionShape shape, Tensor output)
     {
-        Check(shape, cache, layer);
+        Misuse.CheckShape(shape, cache, layer);
         int columns = shape.Heads * shape.HeadSize;
         _attention.Run(_batch, Rows(query, columns), (CpuKvCache)cache, layer, shape, Rows(output, columns));
     }
@@ -93,11 +89,8 @@ public sealed unsafe partial class CpuDevice
     public override void GatedFeedForward(Tensor residual, Vector norm, float epsilon, Matrix gate, Matrix up, Matrix down)
     {
         CpuTensor rows = Rows(residual, gate.Columns);
-        CheckLength(norm, gate.Columns);
-        if (up.Rows != gate.Rows || up.Columns != gate.Columns || down.Columns != gate.Rows || down.Rows != residual.Columns)
-        {
-            throw new ArgumentException($"gate {gate.Rows}×{gate.Columns}, up {up.Rows}×{up.Columns} and down {down.Rows}×{down.Columns} do not fit together");
-        }
+        Misuse.CheckLength(norm, gate.Columns);
+        Misuse.CheckFeedForward(residual, gate, up, down);
 
         if (_batch.RowCount > 0)
         {
@@ -113,12 +106,8 @@ public sealed unsafe partial class CpuDevice
         }
 
         CpuTensor rows = Rows(hidden, output.Columns);
-        CheckLength(norm, output.Columns);
-        if (logits.Columns != output.Rows || logits.Rows < _batch.SampledRowCount)
-        {
-            throw new ArgumentException($"logits {logits.Rows}×{logits.Columns} do not hold {_batch.SampledRowCount} rows of {output.Rows}", nameof(logits));
-        }
-
+        Misuse.CheckLength(norm, output.Columns);
+        Misuse.CheckTensor(logits, _batch.SampledRowCount, output.Rows);
         _products.Products.Clear();
         _products.Products.Add((CpuMatrix)output, null, (CpuTensor)logits);
         _products.Run(rows, (CpuVector)norm, epsilon, _batch.SampledRowCount, _batch, false);
@@ -133,7 +122,7 @@ public sealed unsafe partial class CpuDevice
 
         if (bias is not null)
         {
-            CheckLength(bias, weights.Rows);
+            Misuse.CheckLength(bias, weights.Rows);
         }
 
         _products.Products.Add((CpuMatrix)weights, (CpuVector?)bias, Rows(output, weights.Rows));
@@ -144,7 +133,7 @@ public sealed unsafe partial class CpuDevice
         CpuTensor rows = Rows(input, input.Columns);
         if (norm is not null)
         {
-            CheckLength(norm, input.Columns);
+            Misuse.CheckLength(norm, input.Columns);
         }
 
         if (_batch.RowCount > 0)
@@ -156,33 +145,7 @@ public sealed unsafe partial class CpuDevice
     /// <summary>The tensor, if it has those columns and the step's rows.</summary>
     private CpuTensor Rows(Tensor tensor, int columns)
     {
-        if (tensor.Columns != columns || tensor.Rows < _batch.RowCount)
-        {
-            throw new ArgumentException($"a tensor of {tensor.Rows}×{tensor.Columns} does not hold {_batch.RowCount} rows of {columns}");
-        }
-
+        Misuse.CheckTensor(tensor, _batch.RowCount, columns);
         return (CpuTensor)tensor;
-    }
-
-    private static void CheckLength(Vector vector, int length)
-    {
-        if (vector.Length != length)
-        {
-            throw new ArgumentException($"a vector of {vector.Length} where {length} are needed");
-        }
-    }
-
-    private static void Check(AttentionShape shape, KvCache cache, int layer)
-    {
-        KvLayout layout = cache.Layout;
-        if (shape.KvHeads != layout.KvHeads || shape.HeadSize != layout.HeadSize || shape.Heads % shape.KvHeads != 0)
-        {
-            throw new ArgumentException($"{shape} does not fit a cache of {layout.KvHeads} heads of {layout.HeadSize}", nameof(shape));
-        }
-
-        if ((uint)layer >= (uint)layout.Layers)
-        {
-            throw new ArgumentOutOfRangeException(nameof(layer), layer, $"the cache has {layout.Layers} layers");
-        }
     }
 }

@@ -4,7 +4,9 @@ using ILGPU.Runtime;
 namespace ServingGrid.Kernels.Ilgpu;
 
 /// <summary>Device memory that the runtime counts.</summary>
-internal sealed class DeviceBuffer<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Action released) : IDisposable
+/// <param name="buffer">The memory.</param>
+/// <param name="free">Frees it; called once at the most.</param>
+internal sealed class DeviceBuffer<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Action free) : IDisposable
     where T : unmanaged
 {
     public ArrayView<T> View { get; } = buffer.View.BaseView;
@@ -19,8 +21,7 @@ internal sealed class DeviceBuffer<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, 
     {
         if (!buffer.IsDisposed)
         {
-            buffer.Dispose();
-            released();
+            free();
         }
     }
 }

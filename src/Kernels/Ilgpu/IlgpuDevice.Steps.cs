@@ -20,6 +20,8 @@ public sealed unsafe partial class IlgpuDevice
     {
         var matrix = (IlgpuMatrix)embeddings;
         var target = (IlgpuTensor)output;
+        Misuse.CheckTokens(Batch.Tokens, matrix);
+        Misuse.CheckTensor(target, Batch.RowCount, matrix.Columns);
         _runtime.Launch(_kernels.Format(matrix.Type).Embed, _runtime.Compute, Rows(Batch.RowCount, _tuning.Threads), new EmbedArguments
         {
             Weights = matrix.Words,
@@ -47,6 +49,21 @@ public sealed unsafe partial class IlgpuDevice
         var kv = (IlgpuKvCache)cache;
         var table = (IlgpuRope)rope;
         CheckPositions(table);
+        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckTensor(query, Batch.RowCount, shape.Heads * shape.HeadSize);
+        Misuse.CheckTensor(key, Batch.RowCount, shape.KvHeads * shape.HeadSize);
+        Misuse.CheckTensor(value, Batch.RowCount, shape.KvHeads * shape.HeadSize);
+        if (2 * table.Pairs > shape.HeadSize)
+        {
+            throw new ArgumentException($"{2 * table.Pairs} rotated dimensions in heads of {shape.HeadSize}", nameof(rope));
+        }
+
+        if (headNorm is not null)
+        {
+            Misuse.CheckLength(headNorm.Query, shape.HeadSize);
+            Misuse.CheckLength(headNorm.Key, shape.HeadSize);
+        }
+
         _runtime.Launch(kv.Kernels.Rope, _runtime.Compute, new KernelConfig(new Index3D(shape.Heads + 2 * shape.KvHeads, Batch.RowCount, 1), new Index3D(Lanes.Count, 1, 1)), new RopeArguments
         {
             Query = ((IlgpuTensor)query).Floats,
@@ -73,6 +90,9 @@ public sealed unsafe partial class IlgpuDevice
     public override void Attention(Tensor query, KvCache cache, int layer, AttentionShape shape, Tensor output)
     {
         var kv = (IlgpuKvCache)cache;
+        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckTensor(query, Batch.RowCount, shape.Heads * shape.HeadSize);
+        Misuse.CheckTensor(output, Batch.RowCount, shape.Heads * shape.HeadSize);
         _attention.Prepare(Batch, shape);
         var arguments = new AttentionArguments
         {
@@ -116,6 +136,7 @@ public sealed unsafe partial class IlgpuDevice
     public override void GatedFeedForward(Tensor residual, Vector norm, float epsilon, Matrix gate, Matrix up, Matrix down)
     {
         int rows = Batch.RowCount;
+        Misuse.CheckFeedForward(residual, gate, up, down);
         IlgpuTensor normed = Normed((IlgpuTensor)residual, norm, epsilon, rows, indexed: false);
         IlgpuTensor gated = _scratch.Rent(Scratch.Gate, Batch.MaxRows, gate.Rows);
         IlgpuTensor upper = _scratch.Rent(Scratch.Up, Batch.MaxRows, up.Rows);
@@ -139,10 +160,8 @@ public sealed unsafe partial class IlgpuDevice
     /// <inheritdoc/>
     public override void TopCandidates(Tensor logits, int rows, int count, Span<int> ids, Span<float> values)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, logits.Columns);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, logits.Rows);
-        if (rows > 0)
+        Misuse.CheckCandidates(logits, rows, count, ids.Length, values.Length);
+        if (rows > 0 && count > 0)
         {
             _top.Select((IlgpuTensor)logits, rows, count, ids, values);
             WaitForSteps();
@@ -153,6 +172,8 @@ public sealed unsafe partial class IlgpuDevice
 
     private IlgpuTensor Normed(IlgpuTensor input, Vector norm, float epsilon, int rows, bool indexed)
     {
+        Misuse.CheckTensor(input, Batch.RowCount, input.Columns);
+        Misuse.CheckLength(norm, input.Columns);
         IlgpuTensor output = _scratch.Rent(Scratch.Normed, Batch.MaxRows, input.Columns);
         _runtime.Launch(_kernels.Norm, _runtime.Compute, Rows(rows, _tuning.NormThreads), new NormArguments
         {
@@ -170,9 +191,11 @@ public sealed unsafe partial class IlgpuDevice
 
     private void Multiply(IlgpuMatrix weights, IlgpuTensor input, Vector? bias, IlgpuTensor output, int rows, bool accumulate)
     {
-        if (weights.Columns != input.Columns || weights.Rows > output.Columns)
+        Misuse.CheckTensor(input, rows, weights.Columns);
+        Misuse.CheckTensor(output, rows, weights.Rows);
+        if (bias is not null)
         {
-            throw new ArgumentException($"a matrix of [{weights.Rows}, {weights.Columns}] does not take rows of {input.Columns} to rows of {output.Columns}", nameof(weights));
+            Misuse.CheckLength(bias, weights.Rows);
         }
 
         FormatKernels kernels = _kernels.Format(weights.Type);

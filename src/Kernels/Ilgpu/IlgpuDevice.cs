@@ -126,7 +126,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     public override void Read(Tensor tensor, int firstRow, int rows, Span<float> destination)
     {
         var source = (IlgpuTensor)tensor;
-        CheckRows(tensor, firstRow, rows, destination.Length);
+        Misuse.CheckRows(tensor, firstRow, rows, destination.Length);
         float[] values = PinnedZeros<float>(Math.Max(1, rows * source.Stride));
         _runtime.DownloadAsync(_runtime.Compute, source.Floats.SubView((long)firstRow * source.Stride, rows * source.Stride), ref values[0]);
         WaitForSteps();
@@ -140,7 +140,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     public override void Write(Tensor tensor, int firstRow, int rows, ReadOnlySpan<float> source)
     {
         var target = (IlgpuTensor)tensor;
-        CheckRows(tensor, firstRow, rows, source.Length);
+        Misuse.CheckRows(tensor, firstRow, rows, source.Length);
         float[] values = PinnedZeros<float>(Math.Max(1, rows * target.Stride));
         for (int r = 0; r < rows; r++)
         {
@@ -154,11 +154,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void CopyBlocks(KvCache cache, ReadOnlySpan<int> from, ReadOnlySpan<int> to)
     {
-        if (from.Length != to.Length)
-        {
-            throw new ArgumentException($"{from.Length} blocks cannot be copied to {to.Length}", nameof(to));
-        }
-
+        Misuse.CheckCopy(cache, from, to);
         if (from.IsEmpty)
         {
             return;
@@ -187,7 +183,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Gather(KvCache cache, int firstLayer, int layers, ReadOnlySpan<int> blocks, Span<byte> destination, DeviceEvent? after)
     {
-        CheckBlocks(cache, firstLayer, layers, blocks, destination.Length);
+        Misuse.CheckTransfer(cache, firstLayer, layers, blocks, destination.Length);
         after?.Wait();
         _transfer.Gather((IlgpuKvCache)cache, firstLayer, layers, blocks, destination);
     }
@@ -195,7 +191,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Scatter(KvCache cache, int firstLayer, int layers, ReadOnlySpan<int> blocks, ReadOnlySpan<byte> source)
     {
-        CheckBlocks(cache, firstLayer, layers, blocks, source.Length);
+        Misuse.CheckTransfer(cache, firstLayer, layers, blocks, source.Length);
         _transfer.Scatter((IlgpuKvCache)cache, firstLayer, layers, blocks, source);
     }
 
@@ -213,29 +209,6 @@ public sealed unsafe partial class IlgpuDevice : Device
     }
 
     private static T[] PinnedZeros<T>(int length) => GC.AllocateArray<T>(length, pinned: true);
-
-    private static void CheckRows(Tensor tensor, int firstRow, int rows, int floats)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow + rows, tensor.Rows);
-        ArgumentOutOfRangeException.ThrowIfLessThan(floats, rows * tensor.Columns);
-    }
-
-    private static void CheckBlocks(KvCache cache, int firstLayer, int layers, ReadOnlySpan<int> blocks, int bytes)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstLayer + layers, cache.Layout.Layers);
-        if (bytes != (long)layers * blocks.Length * cache.Layout.BlockBytes)
-        {
-            throw new ArgumentException($"{bytes} bytes are not {blocks.Length} blocks of {layers} layers of {cache.Layout.BlockBytes} bytes", nameof(blocks));
-        }
-
-        foreach (int block in blocks)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegative(block, nameof(blocks));
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(block, cache.BlockCount, nameof(blocks));
-        }
-    }
 
     private DeviceBuffer<T> Uploaded<T>(ref T source, long length)
         where T : unmanaged

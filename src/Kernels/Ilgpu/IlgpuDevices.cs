@@ -54,8 +54,7 @@ public static class IlgpuDevices
     {
         // One multiprocessor: its threads are threads of the operating system. 128 serve four warps of 32.
         var hardware = new CPUDevice(warpSize, 128 / warpSize, 1);
-        var runtime = new IlgpuRuntime(Build(builder => builder.CPU(hardware)), hardware);
-        return new IlgpuDevice(id, runtime, tuning);
+        return Create(id, Build(builder => builder.CPU(hardware)), hardware, tuning);
     }
 
     /// <summary>A context that can compile the kernels, with the devices that <paramref name="devices"/> adds.</summary>
@@ -90,15 +89,39 @@ public static class IlgpuDevices
 
     private static IlgpuDevice Open(string id, int index, Action<Context.Builder> devices)
     {
-        Context context = Build(devices);
+        string driver = id.Split(':')[0];
+        Context context;
+        try
+        {
+            context = Build(devices);
+        }
+        catch (AcceleratorException e)
+        {
+            throw new DeviceException($"the {driver} driver does not list its devices: {IlgpuRuntime.Reason(e)}", e);
+        }
+
         IReadOnlyList<IlgpuHardware> found = [.. context.Devices.Where(d => d.AcceleratorType != AcceleratorType.CPU)];
         if (index >= found.Count)
         {
             context.Dispose();
-            throw new DeviceException(found.Count == 0 ? $"no {id.Split(':')[0]} device was found" : $"there are {found.Count} of them, counted from 0");
+            throw new DeviceException(found.Count == 0 ? $"no {driver} device was found" : $"there are {found.Count} of them, counted from 0");
         }
 
-        var runtime = new IlgpuRuntime(context, found[index]);
-        return new IlgpuDevice(id, runtime, KernelTuning.For(found[index].AcceleratorType));
+        return Create(id, context, found[index], KernelTuning.For(found[index].AcceleratorType));
+    }
+
+    /// <summary>Opens the hardware; the context is the device's, or gone if that fails.</summary>
+    private static IlgpuDevice Create(string id, Context context, IlgpuHardware hardware, KernelTuning tuning)
+    {
+        var runtime = new IlgpuRuntime(context, hardware);
+        try
+        {
+            return new IlgpuDevice(id, runtime, tuning);
+        }
+        catch
+        {
+            runtime.Dispose();
+            throw;
+        }
     }
 }

@@ -41,7 +41,7 @@ internal sealed class CudaDeviceEvent : DeviceEvent
     public override void Dispose()
     {
         nint old = Interlocked.Exchange(ref _event, 0);
-        if (old != 0)
+        if (old != 0 && !_runtime.HasFailed)
         {
             _runtime.Guard(() => CudaAPI.CurrentAPI.DestroyEvent(old));
         }

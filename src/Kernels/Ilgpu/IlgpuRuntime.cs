@@ -59,6 +59,9 @@ internal sealed class IlgpuRuntime : IDisposable
 
     public KernelCatalog Catalog { get; }
 
+    /// <summary>The device is out of service.</summary>
+    public bool HasFailed => _failure is not null;
+
     /// <summary>What was compiled so far, for the log: "PTX SM_90, 12 kernels in 0.84 s".</summary>
     public string Describe()
     {
@@ -90,6 +93,7 @@ internal sealed class IlgpuRuntime : IDisposable
     });
 
     /// <summary>Compiles and loads a kernel. The delegate is to be kept: ILGPU unloads kernels that nobody holds.</summary>
+    /// <exception cref="DeviceException">The device cannot run it.</exception>
     public Action<AcceleratorStream, KernelConfig, T> Load<T>(KernelSource source)
         where T : struct => Load<Action<AcceleratorStream, KernelConfig, T>>(source.Method);
 
@@ -104,6 +108,10 @@ internal sealed class IlgpuRuntime : IDisposable
             {
                 _kernels++;
                 return Guard(() => Accelerator.LoadKernel<TDelegate>(method));
+            }
+            catch (Exception e) when (e is InternalCompilerException or CapabilityNotSupportedException or NotSupportedException)
+            {
+                throw new DeviceException($"{Accelerator.Name} cannot run the kernel {method.Name}: {e.Message}", e);
             }
             finally
             {
@@ -141,7 +149,27 @@ internal sealed class IlgpuRuntime : IDisposable
     {
         MemoryBuffer1D<T, Stride1D.Dense> buffer = Guard(() => Accelerator.Allocate1D<T>(Math.Max(1, length)));
         Interlocked.Add(ref _allocated, buffer.LengthInBytes);
-        return new DeviceBuffer<T>(buffer, () => Interlocked.Add(ref _allocated, -buffer.LengthInBytes));
+        return new DeviceBuffer<T>(buffer, () =>
+        {
+            Free(buffer);
+            Interlocked.Add(ref _allocated, -buffer.LengthInBytes);
+        });
+    }
+
+    /// <summary>
+    /// Frees something that was allocated here. Never throws, so that whoever tidies up gets through: a lost device cannot free
+    /// what was lost with it, and every later call says that it has failed.
+    /// </summary>
+    public void Free(IDisposable? resource)
+    {
+        try
+        {
+            resource?.Dispose();
+        }
+        catch (AcceleratorException e)
+        {
+            _failure ??= e;
+        }
     }
 
     /// <summary>Page-locked host memory, where the device knows such a thing.</summary>
@@ -212,17 +240,9 @@ internal sealed class IlgpuRuntime : IDisposable
 
     public void Dispose()
     {
-        try
-        {
-            Compute.Dispose();
-            Transfer.Dispose();
-            Accelerator.Dispose();
-        }
-        catch (AcceleratorException) when (_failure is not null)
-        {
-            // A lost device cannot free what was lost with it.
-        }
-
+        Free(Compute);
+        Free(Transfer);
+        Free(Accelerator);
         _context.Dispose();
     }
 

@@ -47,7 +47,7 @@ internal sealed class StagedInts(IlgpuRuntime runtime) : IDisposable
 
     public void Dispose()
     {
-        _host?.Dispose();
+        runtime.Free(_host);
         _device?.Dispose();
         _host = null;
         _device = null;

@@ -50,7 +50,7 @@ internal sealed class TopSelector(IlgpuRuntime runtime, KernelSet kernels, Kerne
         int found = rows * count;
         if (_host is null || _host.Length < found)
         {
-            _host?.Dispose();
+            runtime.Free(_host);
             _host = runtime.AllocateStaging<ulong>(found);
         }
 
@@ -65,7 +65,7 @@ internal sealed class TopSelector(IlgpuRuntime runtime, KernelSet kernels, Kerne
 
     public void Dispose()
     {
-        _host?.Dispose();
+        runtime.Free(_host);
         _rounds[0]?.Dispose();
         _rounds[1]?.Dispose();
     }

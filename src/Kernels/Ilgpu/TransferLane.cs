@@ -84,7 +84,7 @@ internal sealed class TransferLane(IlgpuRuntime runtime, KernelSet kernels, Kern
     public void Dispose()
     {
         _packed?.Dispose();
-        _host?.Dispose();
+        runtime.Free(_host);
         _blocks?.Dispose();
     }
 
@@ -97,7 +97,7 @@ internal sealed class TransferLane(IlgpuRuntime runtime, KernelSet kernels, Kern
         if (_packed is null || _packed.Length < blockWords)
         {
             _packed?.Dispose();
-            _host?.Dispose();
+            runtime.Free(_host);
             int words = Math.Max(StagingBytes / sizeof(uint), blockWords);
             _packed = runtime.Allocate<uint>(words);
             _host = runtime.AllocateStaging<uint>(words);

@@ -5,21 +5,14 @@ using ServingGrid.Model.Gguf;
 namespace ServingGrid.Kernels.Tests.Cpu;
 
 /// <summary>The suite on the CPU device, once for each family of kernels.</summary>
-public abstract class CpuDeviceSuite : DeviceSuite
+public abstract class CpuDeviceSuite : CheckedDeviceSuite
 {
     protected abstract CpuDeviceOptions Options { get; }
 
     protected override Device CreateDevice()
     {
-        try
-        {
-            return CpuDevice.Create(Options);
-        }
-        catch (ArgumentException e)
-        {
-            Assert.Skip(e.Message);
-            throw;
-        }
+        Assert.SkipUnless(CpuFeatures.Supports(Options.Isa), $"this processor has no {Options.Isa}");
+        return CpuDevice.Create(Options);
     }
 
     /// <summary>Quantised weights meet activations of 8 bits: half a step of 127 of the largest of 32, relative to the norm.</summary>

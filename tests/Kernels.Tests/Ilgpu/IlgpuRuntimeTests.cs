@@ -1,8 +1,9 @@
+using System.Reflection;
+using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.OpenCL;
 using ServingGrid.Kernels.Ilgpu;
-using ServingGrid.Model.Gguf;
 
 namespace ServingGrid.Kernels.Tests.Ilgpu;
 
@@ -52,33 +53,56 @@ public sealed class IlgpuRuntimeTests
     }
 
     [Fact]
-    public void Misuse_WrongShapes_ThrowsArgumentExceptionAndTheDeviceStaysInService()
+    public void Shapes_BeyondWhatTheKernelsTake_ThrowArgumentException()
     {
         (IlgpuDevice device, _) = Open();
         using (device)
         {
-            using Matrix matrix = device.LoadMatrix(TensorData.FromFloats("test", 4, 8, new float[32]));
-            using Tensor narrow = device.AllocateTensor(1, 7);
-            using Tensor output = device.AllocateTensor(1, 4);
             var batch = new StepBatch(1, 1);
             batch.AddSequence([0], 0, [0], 32, 0);
             device.BeginStep(batch);
-            Assert.Throws<ArgumentException>(() => device.ResidualProjection(narrow, matrix, null, output));
             Assert.Throws<ArgumentException>(() => device.AllocateKvCache(new KvLayout(1, 1, 512), 1));
             using KvCache cache = device.AllocateKvCache(new KvLayout(1, 1, 8), 2);
             using Tensor many = device.AllocateTensor(1, 20 * 8);
             Assert.Throws<ArgumentException>(() => device.Attention(many, cache, 0, new AttentionShape(20, 1, 8), many));
-            Assert.Throws<ArgumentOutOfRangeException>(() => device.Gather(cache, 0, 1, [2], new byte[cache.Layout.BlockBytes], null));
-            Assert.Throws<ArgumentException>(() => device.Gather(cache, 0, 1, [1], new byte[3], null));
-            Assert.Throws<ArgumentOutOfRangeException>(() => device.TopCandidates(output, 1, 5, new int[5], new float[5]));
-            device.Write(output, 0, 1, [1, 2, 3, 4]);
         }
     }
+
+    [Fact]
+    public void Free_WhatTheLostDeviceCannotFree_DoesNotThrowAndLaterCallsSaySo()
+    {
+        (IlgpuDevice device, IlgpuRuntime runtime) = Open();
+        runtime.Free(new Lost());
+
+        var later = Assert.Throws<DeviceException>(() => device.AllocateTensor(1, 4));
+        Assert.Contains("has failed before: CL_OUT_OF_RESOURCES", later.Message, StringComparison.Ordinal);
+        device.Dispose();
+    }
+
+    [Fact]
+    public void Load_WhatTheDeviceCannotRun_ThrowsDeviceException()
+    {
+        (IlgpuDevice device, IlgpuRuntime runtime) = Open();
+        using (device)
+        {
+            var method = typeof(IlgpuRuntimeTests).GetMethod(nameof(NoKernel), BindingFlags.Static | BindingFlags.NonPublic)!;
+            var e = Assert.Throws<DeviceException>(() => runtime.Load<Action<AcceleratorStream, KernelConfig, int>>(method));
+            Assert.Contains($"cannot run the kernel {nameof(NoKernel)}: ", e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    // Objects are beyond every kernel.
+    private static void NoKernel(int count) => GC.KeepAlive(new List<int>(count));
 
     private static (IlgpuDevice Device, IlgpuRuntime Runtime) Open()
     {
         var hardware = new CPUDevice(4, 8, 1);
         var runtime = new IlgpuRuntime(IlgpuDevices.Build(builder => builder.CPU(hardware)), hardware);
         return (new IlgpuDevice("ilgpu-cpu", runtime, KernelTuning.For(AcceleratorType.CPU)), runtime);
+    }
+
+    private sealed class Lost : IDisposable
+    {
+        public void Dispose() => throw new CLException(CLError.CL_OUT_OF_RESOURCES);
     }
 }

@@ -23,7 +23,7 @@ public sealed class SharedDevice : IDisposable
 }
 
 /// <summary>The suite as ILGPU's devices take it: F32 arithmetic on dequantised weights, so one tolerance for every type.</summary>
-public abstract class IlgpuSuite(SharedDevice shared) : DeviceSuite
+public abstract class IlgpuSuite(SharedDevice shared) : CheckedDeviceSuite
 {
     private protected abstract IlgpuDevice Open();
 

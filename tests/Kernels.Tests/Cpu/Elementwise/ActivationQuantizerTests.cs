@@ -10,32 +10,34 @@ public sealed unsafe class ActivationQuantizerTests
 {
     [Fact]
     public void Block_AnyNumbers_NearestStepAndTrueSums() =>
-        Gen.Float[-1000f, 1000f].Array[32].Select(Gen.Int[-30, 10]).Sample((values, exponent) =>
-        {
-            byte* record = stackalloc byte[ActivationLayout.BlockBytes];
-            float* x = stackalloc float[32];
-            for (int i = 0; i < 32; i++)
+        Gen.Float[-1000f, 1000f].Array[32].Select(Gen.Int[-30, 10]).Sample(
+            (values, exponent) =>
             {
-                x[i] = MathF.ScaleB(values[i], exponent);
-            }
+                byte* record = stackalloc byte[ActivationLayout.BlockBytes];
+                float* x = stackalloc float[32];
+                for (int i = 0; i < 32; i++)
+                {
+                    x[i] = MathF.ScaleB(values[i], exponent);
+                }
 
-            ActivationQuantizer<Lanes128, Vector128<float>>.Block(x, record, 0, 1);
-            float scale = *(float*)(record + ActivationLayout.Scale);
-            int sum = 0;
-            int half = 0;
-            for (int i = 0; i < 32; i++)
-            {
-                int q = ((sbyte*)record)[i];
-                Assert.InRange(q, -127, 127);
-                Assert.True(Math.Abs(x[i] - q * scale) <= scale * 0.5001f);
-                sum += q;
-                half += i < 16 ? q : 0;
-            }
+                ActivationQuantizer<Lanes128, Vector128<float>>.Block(x, record, 0, 1);
+                float scale = *(float*)(record + ActivationLayout.Scale);
+                int sum = 0;
+                int half = 0;
+                for (int i = 0; i < 32; i++)
+                {
+                    int q = ((sbyte*)record)[i];
+                    Assert.InRange(q, -127, 127);
+                    Assert.True(Math.Abs(x[i] - q * scale) <= scale * 0.5001f);
+                    sum += q;
+                    half += i < 16 ? q : 0;
+                }
 
-            Assert.Equal(-128 * sum, *(int*)(record + ActivationLayout.NegatedSum));
-            Assert.Equal(-128 * half, *(int*)(record + ActivationLayout.NegatedHalfSum));
-            Assert.Equal(scale * sum, *(float*)(record + ActivationLayout.ScaledSum));
-        });
+                Assert.Equal(-128 * sum, *(int*)(record + ActivationLayout.NegatedSum));
+                Assert.Equal(-128 * half, *(int*)(record + ActivationLayout.NegatedHalfSum));
+                Assert.Equal(scale * sum, *(float*)(record + ActivationLayout.ScaledSum));
+            },
+            seed: "0000KGXjKAz1");
 
     [Theory]
     [InlineData(0f)]

@@ -1,0 +1,106 @@
+using ServingGrid.Model;
+using ServingGrid.Model.Gguf;
+
+namespace ServingGrid.Kernels.Tests.Suite;
+
+/// <summary>
+/// The suite for devices that work in memory of their own: misuse is refused with an exception before that memory is touched,
+/// and the device stays in service.
+/// </summary>
+public abstract class CheckedDeviceSuite : DeviceSuite
+{
+    [Fact]
+    public void Embed_TokenBeyondTheTable_Throws()
+    {
+        using Matrix table = Device.LoadMatrix(Numbers.Matrix(GgmlType.Q8_0, 64, 64, 1));
+        using Tensor output = Device.AllocateTensor(4, 64);
+        Device.BeginStep(Tokens(1, 2, 64));
+        Assert.Throws<ArgumentException>(() => Device.Embed(table, output));
+        Device.BeginStep(Tokens(1, 2, -1));
+        Assert.Throws<ArgumentException>(() => Device.Embed(table, output));
+        Device.BeginStep(Tokens(1, 2, 63));
+        Device.Embed(table, output);
+    }
+
+    [Fact]
+    public void Products_ShapesThatDoNotFit_Throw()
+    {
+        using Matrix matrix = Device.LoadMatrix(Numbers.Matrix(GgmlType.Q8_0, 64, 64, 1));
+        using Matrix tall = Device.LoadMatrix(Numbers.Matrix(GgmlType.Q8_0, 96, 64, 1));
+        using Tensor tooNarrow = Device.AllocateTensor(4, 32);
+        using Tensor tooFew = Device.AllocateTensor(2, 64);
+        using Tensor right = Device.AllocateTensor(4, 64);
+        using Vector norm = Device.LoadVector(TensorData.FromFloats("norm", 1, 32, new float[32]));
+        Device.BeginStep(Tokens(1, 2, 3));
+        Assert.Throws<ArgumentException>(() => Device.ResidualProjection(tooNarrow, matrix, null, right));
+        Assert.Throws<ArgumentException>(() => Device.ResidualProjection(right, matrix, null, tooFew));
+        Assert.Throws<ArgumentException>(() => Device.ResidualProjection(tooFew, matrix, null, right));
+        Assert.Throws<ArgumentException>(() => Device.ResidualProjection(right, matrix, norm, right));
+        Assert.Throws<ArgumentException>(() => Device.NormedProjection(right, norm, 1e-5f, [new Projection(matrix, null, right)]));
+        Assert.Throws<ArgumentException>(() => Device.GatedFeedForward(right, norm, 1e-5f, matrix, matrix, matrix));
+        Assert.Throws<ArgumentException>(() => Device.GatedFeedForward(right, norm, 1e-5f, tall, matrix, matrix));
+        Assert.Throws<ArgumentException>(() => Device.Logits(right, norm, 1e-5f, matrix, right));
+    }
+
+    [Fact]
+    public void Blocks_BeyondTheCache_Throw()
+    {
+        using KvCache cache = Device.AllocateKvCache(new KvLayout(2, 1, 32), 4);
+        byte[] bytes = new byte[2 * cache.Layout.BlockBytes];
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.CopyBlocks(cache, [4], [0]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.CopyBlocks(cache, [0], [-1]));
+        Assert.Throws<ArgumentException>(() => Device.CopyBlocks(cache, [0, 1], [2]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.Gather(cache, 0, 1, [-1], bytes, null));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.Scatter(cache, 1, 2, [0], bytes));
+        Assert.Throws<ArgumentException>(() => Device.Gather(cache, 0, 2, [0, 1], bytes, null));
+    }
+
+    [Fact]
+    public void Attention_WhatDoesNotFitTheCache_Throws()
+    {
+        using KvCache cache = Device.AllocateKvCache(new KvLayout(1, 1, 32), 4);
+        using RopeTable rope = Device.LoadRope(new RopeParameters(RopeStyle.Halves, 32, new float[16]), 3);
+        using RopeTable tooShort = Device.LoadRope(new RopeParameters(RopeStyle.Halves, 32, new float[16]), 2);
+        using RopeTable tooWide = Device.LoadRope(new RopeParameters(RopeStyle.Halves, 64, new float[32]), 3);
+        using Tensor right = Device.AllocateTensor(4, 32);
+        using Tensor tooFew = Device.AllocateTensor(2, 32);
+        var shape = new AttentionShape(1, 1, 32);
+        Device.BeginStep(Tokens(1, 2, 3));
+        Assert.Throws<ArgumentException>(() => Device.RopeAppend(right, right, right, shape, tooShort, null, cache, 0));
+        Assert.Throws<ArgumentException>(() => Device.RopeAppend(right, right, right, shape, tooWide, null, cache, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.RopeAppend(right, right, right, shape, rope, null, cache, 1));
+        Assert.Throws<ArgumentException>(() => Device.RopeAppend(right, tooFew, right, shape, rope, null, cache, 0));
+        Assert.Throws<ArgumentException>(() => Device.Attention(right, cache, 0, new AttentionShape(2, 2, 16), right));
+        Assert.Throws<ArgumentException>(() => Device.Attention(right, cache, 0, shape, tooFew));
+    }
+
+    [Fact]
+    public void TopCandidates_MoreThanThereAreOrThanFit_Throws()
+    {
+        using Tensor logits = Device.AllocateTensor(2, 8);
+        int[] ids = new int[16];
+        float[] values = new float[16];
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.TopCandidates(logits, 3, 1, ids, values));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.TopCandidates(logits, 1, 9, ids, values));
+        Assert.Throws<ArgumentException>(() => Device.TopCandidates(logits, 2, 8, ids, new float[15]));
+        Device.TopCandidates(logits, 2, 8, ids, values);
+    }
+
+    [Fact]
+    public void ReadAndWrite_RowsBeyondTheTensor_Throw()
+    {
+        using Tensor tensor = Device.AllocateTensor(2, 8);
+        float[] values = new float[16];
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.Read(tensor, 1, 2, values));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.Write(tensor, -1, 1, values));
+        Assert.Throws<ArgumentException>(() => Device.Read(tensor, 0, 2, new float[15]));
+        Device.Write(tensor, 0, 2, values);
+    }
+
+    private static StepBatch Tokens(params int[] tokens)
+    {
+        var batch = new StepBatch(4, 1);
+        batch.AddSequence(tokens, 0, [0], 32, 1);
+        return batch;
+    }
+}
