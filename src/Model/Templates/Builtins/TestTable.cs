@@ -29,7 +29,7 @@ internal static class TestTable
         ["sequence"] = Plain(v => v is StringValue or SequenceValue or DictValue or UndefinedValue),
         ["callable"] = Plain(v => v.IsCallable),
         ["escaped"] = Plain(_ => false),
-        ["odd"] = (c, v, a) => Remainder(c, v, a, "odd", IntValue.Of(2)) is var r && !r.IsZero,
+        ["odd"] = (c, v, a) => Remainder(c, v, a, "odd", IntValue.Of(2)).IsOne,
         ["even"] = (c, v, a) => Remainder(c, v, a, "even", IntValue.Of(2)).IsZero,
         ["divisibleby"] = (c, v, a) => Remainder(c, v, Arguments.None, "divisibleby", a.Bind("divisibleby", 1, "num")[0]!).IsZero,
         ["lower"] = (c, v, a) => StringMethods.IsCased(c, c.Text(v), upper: false),
@@ -71,8 +71,9 @@ internal static class TestTable
         arguments.Bind(name, 0);
         return Operators.Binary(context, "%", value, divisor) switch
         {
-            FloatValue { Value: var real } => real == 0 ? BigInteger.Zero : BigInteger.One,
-            var remainder => Numbers.Integer(remainder) ?? BigInteger.One,
+            // A number that is no integer is neither odd nor even, nor divisible.
+            FloatValue { Value: var real } => double.IsInteger(real) ? new BigInteger(real) : BigInteger.MinusOne,
+            var remainder => Numbers.Integer(remainder) ?? BigInteger.MinusOne,
         };
     }
 

@@ -54,19 +54,34 @@ internal sealed class MacroValue(MacroDefinition macro, Scope scope) : JinjaValu
         (Scope outer, int line) = (context.Scope, context.Line);
         context.Scope = inner;
         var named = arguments.Named.ToList();
-        for (int i = 0; i < macro.Parameters.Count; i++)
-        {
-            context.Budget.Steps(1 + named.Count);
-            (string name, Expression? fallback) = macro.Parameters[i];
-            inner.Set(name, i < arguments.Positional.Count ? arguments.Positional[i] : Take(named, name)
-                ?? fallback?.Evaluate(context) ?? new UndefinedValue($"parameter '{name}' was not provided"));
-        }
-
+        Bind(context, inner, arguments, named);
         BindFurther(context, inner, arguments, named);
         context.Scope = outer;
         string text = context.Capture(inner, macro.Body);
         context.Line = line;
         return new StringValue(text);
+    }
+
+    // A default sees every argument that was given and the defaults before it, but nothing from outside by a parameter's name.
+    private void Bind(RenderContext context, Scope inner, Arguments arguments, List<KeyValuePair<string, JinjaValue>> named)
+    {
+        var missing = new List<(string Name, Expression Default)>();
+        for (int i = 0; i < macro.Parameters.Count; i++)
+        {
+            context.Budget.Steps(1 + named.Count);
+            (string name, Expression? fallback) = macro.Parameters[i];
+            JinjaValue? given = i < arguments.Positional.Count ? arguments.Positional[i] : Take(named, name);
+            inner.Set(name, given ?? new UndefinedValue($"parameter '{name}' was not provided"));
+            if (given is null && fallback is not null)
+            {
+                missing.Add((name, fallback));
+            }
+        }
+
+        foreach ((string name, Expression fallback) in missing)
+        {
+            inner.Set(name, fallback.Evaluate(context));
+        }
     }
 
     private void BindFurther(RenderContext context, Scope inner, Arguments arguments, List<KeyValuePair<string, JinjaValue>> named)
