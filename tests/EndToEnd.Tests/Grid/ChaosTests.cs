@@ -18,6 +18,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
     public Task Streams_SilosKilledFrozenDrainedAndAdded_NoneFailsAndAllTokensStay() => RunAsync(requests: 120, seed: 1, longestGap: TimeSpan.FromSeconds(15));
 
     [Theory]
+    [Trait("Category", "Nightly")]
     [InlineData(11)]
     [InlineData(12)]
     public Task Streams_EightHundredUnderFaults_NoneFailsAndAllTokensStay(int seed)

@@ -87,20 +87,10 @@ internal sealed class LinkedGrid : IAsyncDisposable
     }
 
     /// <summary>Waits until prompts are computed by the prefill silo again.</summary>
-    /// <param name="mayBeDead">True when it may find itself declared dead, and ends then: an init system would start it again.</param>
+    /// <param name="mayBeDead">True when it may find itself declared dead, sooner or later, and ends then: an init system would start it again.</param>
     public async Task ReturnToRemoteAsync(bool mayBeDead)
     {
-        if (mayBeDead)
-        {
-            // It has to learn of that.
-            await Task.Delay(TimeSpan.FromSeconds(3));
-            if (Prefill.HasExited)
-            {
-                await StartPrefillAsync();
-            }
-        }
-
-        await WaitForRemoteAsync((await CountAsync()).Remote + Requests, "afterwards");
+        await WaitForRemoteAsync((await CountAsync()).Remote + Requests, "afterwards", mayBeDead);
         Assert.DoesNotContain(Decodes, silo => silo.HasExited);
     }
 
@@ -136,7 +126,7 @@ internal sealed class LinkedGrid : IAsyncDisposable
         _client = await _grid.ConnectAsync();
         await _client.WaitForMembersAsync(3, Patience);
         _expected = await RunAsync("undisturbed");
-        await WaitForRemoteAsync(Requests, "first");
+        await WaitForRemoteAsync(Requests, "first", mayBeDead: false);
     }
 
     private Task<SiloProcess> StartPrefillAsync() =>
@@ -145,13 +135,17 @@ internal sealed class LinkedGrid : IAsyncDisposable
     private Task<SiloProcess> StartDecodeAsync() =>
         _grid.StartSiloInAsync(["env", Secret], "decode", "--address", $"{Link.NearAddress}", "--disaggregation", "always");
 
-    private async Task WaitForRemoteAsync(double count, string salt)
+    private async Task WaitForRemoteAsync(double count, string salt, bool mayBeDead)
     {
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; (await CountAsync()).Remote < count; i++)
         {
             Assert.True(Stopwatch.GetElapsedTime(start) < Patience, $"{await CountAsync()}");
             await CheckAsync($"{salt}-{i}");
+            if (mayBeDead && Prefill.HasExited)
+            {
+                await StartPrefillAsync();
+            }
         }
     }
 

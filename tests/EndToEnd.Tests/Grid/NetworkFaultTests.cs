@@ -84,6 +84,7 @@ public sealed class NetworkFaultTests(ITestOutputHelper output)
 
     /// <summary>Worse than any network worth a grid: the silo beyond it may be declared dead, and the answers are the same.</summary>
     [Theory]
+    [Trait("Category", "Nightly")]
     [InlineData(0, 0.05, 11)]
     [InlineData(0, 0.05, 12)]
     [InlineData(0, 0.2, 13)]
@@ -106,6 +107,7 @@ public sealed class NetworkFaultTests(ITestOutputHelper output)
     }
 
     [Fact]
+    [Trait("Category", "Nightly")]
     public async Task Flapping_OfTheLink_SameTokensAndRemoteAgainAfterwards()
     {
         Nightly.SkipUnlessEnabled();
