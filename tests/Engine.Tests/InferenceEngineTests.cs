@@ -190,8 +190,12 @@ public sealed class InferenceEngineTests
     {
         SequenceRequest[] requests = [.. Enumerable.Range(0, 8).Select(i => EngineRig.Request(EngineRig.Prompt(10 + i, i), 40))];
         await using var roomy = new EngineRig();
-        await using var tight = new EngineRig(EngineRig.SmallOptions with { KvBlocks = 14 });
-        Generated[] crowded = await Task.WhenAll(requests.Select(tight.Submit).Select(EngineRig.ReadAsync));
+        using var submitted = new ManualResetEventSlim();
+        var device = new HookedDevice { OnStep = _ => submitted.Wait() };
+        await using var tight = new EngineRig(EngineRig.SmallOptions with { KvBlocks = 14 }, device: device);
+        SequenceHandle[] handles = [.. requests.Select(tight.Submit)];
+        submitted.Set();
+        Generated[] crowded = await Task.WhenAll(handles.Select(EngineRig.ReadAsync));
         for (int i = 0; i < requests.Length; i++)
         {
             Assert.Equal((await roomy.GenerateAsync(requests[i])).Tokens, crowded[i].Tokens);

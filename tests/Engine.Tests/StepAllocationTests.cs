@@ -27,8 +27,10 @@ public sealed class StepAllocationTests
         List<SequenceHandle> handles = [];
         long[] allocated = new long[WarmUp + Steps];
         int step = 0;
+        using var submitted = new ManualResetEventSlim();
         var measured = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
+        device.OnStep = Count;
         var options = new EngineOptions { KvBlocks = 16 * 20, MaxBatchTokens = 64, MaxSequences = 16 };
         await using var engine = new InferenceEngine(file.Config, file.Weights, file.Fingerprint, null, device, options);
         foreach (int i in Enumerable.Range(0, sequences))
@@ -37,7 +39,7 @@ public sealed class StepAllocationTests
             handles.Add(engine.Submit(EngineRig.Request(EngineRig.Prompt(3, i), WarmUp + Steps + 40, sampling)).Accepted!);
         }
 
-        device.OnStep = Count;
+        submitted.Set();
         await measured.Task.WaitAsync(TimeSpan.FromSeconds(60));
         handles.ForEach(handle => handle.Cancel());
 
@@ -47,6 +49,9 @@ public sealed class StepAllocationTests
 
         void Count(StepBatch batch)
         {
+            // None runs before all do: they would have too few steps left, if this machine let the engine run and not the test.
+            submitted.Wait();
+
             // On the engine's thread: a reader that keeps up, so that the channel has nothing to store.
             foreach (SequenceHandle handle in handles)
             {
