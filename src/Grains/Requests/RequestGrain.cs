@@ -55,6 +55,7 @@ internal sealed class RequestGrain(
             }
         });
         Task<(SequenceHandle Sequence, Task Prefill)>? start = null;
+        SequenceReader? reader = null;
         try
         {
             // :: 1
@@ -77,7 +78,7 @@ internal sealed class RequestGrain(
 
             // A stream that nobody reads stands still at a "yield": what is below does not run then, and the engine has to be told from here.
             using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Cancel);
-            SequenceReader reader = new(sequence.Updates, metrics, time);
+            reader = new SequenceReader(sequence.Updates, metrics, time);
             watch.Enter();
             yield return item;
             do
@@ -98,7 +99,7 @@ internal sealed class RequestGrain(
             await ended.CancelAsync();
             if (start is not null)
             {
-                await Release(start);
+                await Release(start, reader);
             }
         }
     }
@@ -141,7 +142,7 @@ internal sealed class RequestGrain(
         return task.IsCompleted;
     }
 
-    private static async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start)
+    private static async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start, SequenceReader? reader)
     {
         // What it threw has been reported by the stream; a wait for blocks has been cancelled.
         await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
@@ -149,6 +150,11 @@ internal sealed class RequestGrain(
         {
             (SequenceHandle sequence, Task prefill) = start.Result;
             sequence.Cancel();
+            if (reader is not null)
+            {
+                await reader.CountEnd(Linger);
+            }
+
             await prefill;
         }
     }

@@ -11,6 +11,7 @@ internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, Requ
 {
     private Task<bool>? _ready;
     private long _lastToken;
+    private bool _ended;
 
     /// <summary>The next item; null when nothing came within <paramref name="patience"/>.</summary>
     /// <exception cref="GridException">The engine gave the sequence up.</exception>
@@ -32,6 +33,7 @@ internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, Requ
             {
                 if (update.End is { } end)
                 {
+                    _ended = true;
                     metrics.End(end);
                     return new GenerateUpdate { Tokens = tokens, Finish = EngineMapping.ToFinish(end.Cause), Usage = EngineMapping.ToUsage(end.Usage) };
                 }
@@ -53,6 +55,22 @@ internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, Requ
         catch (EngineException failure)
         {
             throw EngineMapping.ToException(failure);
+        }
+    }
+
+    /// <summary>Counts how a sequence that was cancelled has ended, unless its end was read before, it fails, or it takes longer than <paramref name="patience"/>.</summary>
+    public async Task CountEnd(TimeSpan patience)
+    {
+        try
+        {
+            while (!_ended && await Next(patience, CancellationToken.None) is not null)
+            {
+                // Tokens that nobody reads any longer.
+            }
+        }
+        catch (GridException)
+        {
+            // It failed: the client was told, or its silo stops.
         }
     }
 

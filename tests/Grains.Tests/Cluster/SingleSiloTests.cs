@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Text.Json.Nodes;
 using ServingGrid.Client;
 using ServingGrid.Client.Chat;
@@ -86,6 +87,34 @@ public sealed class SingleSiloTests(SingleSilo silo) : IClassFixture<SingleSilo>
             break;
         }
     });
+
+    [Fact]
+    public async Task Generate_Cancelled_CountedAsAborted()
+    {
+        long aborted = 0;
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == "vllm:request_success_total")
+            {
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => Interlocked.Add(ref aborted, tags.ToArray().Any(tag => tag.Key == "finished_reason" && Equals(tag.Value, "abort")) ? value : 0));
+        listener.Start();
+
+        // A sequence that waits cannot end by itself first.
+        Reservation[] places = await TakeAllPlaces(_cluster.Engines.Single());
+        using CancellationTokenSource stop = new();
+        Task waiting = _cluster.Run(GridCluster.Request(GridCluster.Prompt(20, 32), 5), stop.Token);
+        await Until(() => _cluster.Engines.Single().Status.Waiting == 1);
+        long before = Interlocked.Read(ref aborted);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        await Until(() => Interlocked.Read(ref aborted) > before);
+        Release(places);
+        await _cluster.AssertIdle();
+    }
 
     [Fact]
     public async Task Generate_ClientAsksNoMore_TheEngineIsToldWithinSeconds()
