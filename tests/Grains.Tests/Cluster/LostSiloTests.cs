@@ -9,8 +9,9 @@ public sealed class LostSiloTests
     public async Task Generate_SiloKilledUnderStreams_EveryStreamGoesOnWithTheSameTokens()
     {
         const int Streams = 6;
+        const int Tokens = 1900; // seconds of work, so that the silo is killed under it
         await using GridCluster cluster = await GridCluster.Start(2);
-        GenerateRequest[] requests = [.. Enumerable.Range(0, Streams).Select(i => GridCluster.Request(GridCluster.Prompt(40, 100 + i), 600) with
+        GenerateRequest[] requests = [.. Enumerable.Range(0, Streams).Select(i => GridCluster.Request(GridCluster.Prompt(40, 100 + i), Tokens) with
         {
             Sampling = new SamplingOptions { Temperature = 0.8f, Seed = i },
         })];
