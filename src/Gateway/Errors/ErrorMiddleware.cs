@@ -26,9 +26,14 @@ internal sealed partial class ErrorMiddleware(RequestDelegate next, ILogger<Erro
         catch (Exception failure) when (!context.Response.HasStarted)
         {
             error = ErrorMapping.ToApiError(failure);
-            if (error.Status >= StatusCodes.Status500InternalServerError)
+            if (error.Status == StatusCodes.Status500InternalServerError)
             {
                 Failed(log, failure, context.Request.Path, context.TraceIdentifier);
+            }
+            else if (error.Status > StatusCodes.Status500InternalServerError)
+            {
+                // No silo, a silo that drains, a deadline: what an operator has to know, and no defect whose place a trace would show.
+                Unavailable(log, context.Request.Path, error.Status, error.Message, context.TraceIdentifier);
             }
         }
 
@@ -58,6 +63,9 @@ internal sealed partial class ErrorMiddleware(RequestDelegate next, ILogger<Erro
 
     [LoggerMessage(LogLevel.Error, "{Path} failed (request {RequestId}).")]
     private static partial void Failed(ILogger log, Exception failure, string path, string requestId);
+
+    [LoggerMessage(LogLevel.Warning, "{Path} was answered with {Status}: {Reason} (request {RequestId})")]
+    private static partial void Unavailable(ILogger log, string path, int status, string reason, string requestId);
 
     [LoggerMessage(LogLevel.Debug, "The client of {Path} went away (request {RequestId}).")]
     private static partial void Disconnected(ILogger log, string path, string requestId);

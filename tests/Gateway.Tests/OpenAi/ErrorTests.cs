@@ -47,7 +47,32 @@ public sealed class ErrorTests
 
         Assert.Equal(500, status);
         Assert.DoesNotContain("secret", error.ToJsonString());
-        Assert.Contains(server.Log.Lines, line => line.StartsWith("Error: /v1/completions failed", StringComparison.Ordinal));
+        string line = Assert.Single(server.Log.Lines, line => line.StartsWith("Error: /v1/completions failed", StringComparison.Ordinal));
+        Assert.Contains("   at ", line);
+    }
+
+    [Theory]
+    [InlineData(GridError.Unavailable)]
+    [InlineData(GridError.Timeout)]
+    public async Task Post_ExpectedFailure_IsLoggedInOneLine(GridError error)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (_, _) => throw new GridException(error, "No silo is active.", new InvalidOperationException("inner"));
+        await server.FailAsync(Completions, Body);
+
+        string line = Assert.Single(server.Log.Lines, line => line.Contains("No silo is active"));
+        Assert.StartsWith("Warning: /v1/completions was answered with 503: No silo is active. (request ", line);
+        Assert.DoesNotContain('\n', line);
+    }
+
+    [Fact]
+    public async Task Post_Overloaded_IsNotLogged()
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (_, _) => throw new GridException(GridError.Overloaded, "The queue is full.");
+        await server.FailAsync(Completions, Body);
+
+        Assert.DoesNotContain(server.Log.Lines, line => line.Contains("queue is full"));
     }
 
     [Fact]
