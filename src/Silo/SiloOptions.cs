@@ -36,6 +36,12 @@ internal sealed record SiloOptions
           --max-waiting N         most sequences that wait
           --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two
           --disaggregation MODE   auto (default), always or never: where prompts are computed
+          --prefill-attempts N    prefill silos tried before a prompt is computed locally (default: 2)
+          --prefill-seconds N     longest that one of them may take (default: 60)
+          --prefill-silence-ms N  a silo that reports nothing for so long is given up (default: 1500)
+          --breaker-failures N    failures in a row that take a prefill silo out (default: 3)
+          --breaker-seconds N     for so long at first, twice as long each time (default: 2)
+          --breaker-max-seconds N and for so long at most (default: 60)
           --kv-port N             port for KV blocks (default: a free one)
           --drain-seconds N       time for running requests to finish on SIGTERM (default: 20)
           --verbose               log more
@@ -90,7 +96,7 @@ internal sealed record SiloOptions
                 MaxSequences = read.Number("--max-sequences", 1, 4096) ?? 64,
                 MaxWaiting = read.Number("--max-waiting", 1, 1 << 20) ?? 256,
                 RoutingPolicy = read.Text("--routing") ?? "kv-aware",
-                Disaggregation = new DisaggregationOptions { Mode = read.Choice<DisaggregationMode>("--disaggregation") ?? DisaggregationMode.Auto },
+                Disaggregation = Disaggregation(read),
                 Transfer = new KvTransferOptions
                 {
                     Listen = new IPEndPoint(address, read.Number("--kv-port", 0, 65535) ?? 0),
@@ -107,6 +113,23 @@ internal sealed record SiloOptions
         };
         read.RefuseRest();
         return options;
+    }
+
+    private static DisaggregationOptions Disaggregation(Arguments read)
+    {
+        DisaggregationOptions options = new();
+        return new DisaggregationOptions
+        {
+            Mode = read.Choice<DisaggregationMode>("--disaggregation") ?? options.Mode,
+            Attempts = read.Number("--prefill-attempts", 1, 16) ?? options.Attempts,
+            PrefillTimeout = Seconds("--prefill-seconds") ?? options.PrefillTimeout,
+            PrefillSilence = read.Number("--prefill-silence-ms", 500, 60_000) is { } silence ? TimeSpan.FromMilliseconds(silence) : options.PrefillSilence,
+            BreakerFailures = read.Number("--breaker-failures", 1, 1000) ?? options.BreakerFailures,
+            BreakerTime = Seconds("--breaker-seconds") ?? options.BreakerTime,
+            BreakerMaxTime = Seconds("--breaker-max-seconds") ?? options.BreakerMaxTime,
+        };
+
+        TimeSpan? Seconds(string name) => read.Number(name, 1, 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
     }
 
     /// <summary>Arguments of the form "--name value", each taken once.</summary>

@@ -68,6 +68,7 @@ public sealed record WorkerOptions
         try
         {
             ToEngineOptions().Validate();
+            Disaggregation.Validate();
             Transfer.Validate();
         }
         catch (ArgumentException exception)
