@@ -10,6 +10,7 @@ public sealed partial class DocumentationTests
     [
         .. Directory.EnumerateFiles(RepositoryRoot.Path, "*.md")
             .Concat(Directory.EnumerateFiles(RepositoryRoot.Combine("docs"), "*.md", SearchOption.AllDirectories))
+            .Concat(Directory.EnumerateFiles(RepositoryRoot.Combine("deploy"), "*.md"))
             .Select(path => Path.GetRelativePath(RepositoryRoot.Path, path)),
     ];
 
