@@ -40,6 +40,9 @@ public enum DeviceState
     Draining,
 
     Failed,
+
+    /// <summary>The grid has not accepted it yet: see <see cref="GridAdmission"/>.</summary>
+    Joining,
 }
 
 /// <summary>How busy a device is, at one moment.</summary>

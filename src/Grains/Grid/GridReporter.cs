@@ -34,6 +34,9 @@ internal sealed class GridReporter(
         {
             try
             {
+                // Before the announcement: a device that may not join leaves no trace in the catalog.
+                await ReportOwn(cancellation);
+                device.Admit();
                 await Refresh(cancellation);
                 return;
             }

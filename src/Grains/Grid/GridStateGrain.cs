@@ -1,94 +1,26 @@
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// Holds nothing that its silos could not say again: when its silo dies it starts anew elsewhere with a new epoch, and every
-/// device is back with its next report.
+/// The <see cref="GridState"/> of a model. When its silo dies it starts anew elsewhere with a new epoch, and every device is back with its
+/// next report.
 /// </summary>
-internal sealed class GridStateGrain(TimeProvider time, ILogger<GridStateGrain> log) : Grain, IGridStateGrain
+internal sealed class GridStateGrain(ILocalSiloDetails silo, TimeProvider time, ILogger<GridStateGrain> log) : Grain, IGridStateGrain
 {
-    /// <summary>A device that does not report for so long is forgotten.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
+    private GridState _state = null!;
 
-    /// <summary>Hashes of one answer: 128 KB.</summary>
-    private const int AnswerHashes = 16 * 1024;
-
-    private readonly Guid _epoch = Guid.NewGuid();
-    private readonly BlockLog _blocks = new();
-    private readonly Dictionary<string, Reported> _devices = new(StringComparer.Ordinal);
-
-    public Task<GridUpdate> Exchange(DeviceReport? report, Guid epoch, long version)
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        ForgetSilent();
-        string? refused = report is null ? null : GridAdmission.Refusal(report.Device, _devices.Values.Select(device => device.Report.Device));
-        bool resend = false;
-        if (report is not null && refused is null)
-        {
-            resend = Accept(report);
-        }
-
-        (BlockBatch[] entries, bool more) = _blocks.Read(epoch == _epoch ? version : 0, AnswerHashes);
-        return Task.FromResult(new GridUpdate
-        {
-            Epoch = _epoch,
-            Version = entries.Length > 0 ? entries[^1].Version : _blocks.Version,
-            Devices = Entries(),
-            Blocks = entries,
-            More = more,
-            ResendBlocks = resend,
-            Refused = refused,
-        });
-    }
-
-    public Task<DeviceEntry[]> GetDevices()
-    {
-        ForgetSilent();
-        return Task.FromResult(Entries());
-    }
-
-    public Task Leave(string deviceId)
-    {
-        Forget(deviceId);
+        _state = new GridState(this.GetPrimaryKeyString(), silo.SiloAddress, time, log);
         return Task.CompletedTask;
     }
 
-    private DeviceEntry[] Entries() => [.. _devices.Values.Select(device => new DeviceEntry
-    {
-        Device = device.Report.Device,
-        Load = device.Report.Load,
-        Age = time.GetElapsedTime(device.At),
-        Handovers = device.Report.Handovers,
-    })];
+    public Task<GridUpdate> Exchange(DeviceReport? report, Guid epoch, long version) => Task.FromResult(_state.Exchange(report, epoch, version));
 
-    private bool Accept(DeviceReport report)
-    {
-        string id = report.Device.Id;
-        if (!_devices.TryGetValue(id, out Reported? known) || known.Report.Device.Silo != report.Device.Silo)
-        {
-            Forget(id);
-            log.DeviceJoined(id, report.Device.Model.Name, report.Load.Role);
-        }
+    public Task<DeviceEntry[]> GetDevices() => Task.FromResult(_state.GetDevices());
 
-        bool isNew = !_devices.ContainsKey(id);
-        _devices[id] = new Reported(report, time.GetTimestamp());
-        return report.Blocks is { } blocks ? !_blocks.Append(id, blocks) : isNew;
+    public Task Leave(string deviceId)
+    {
+        _state.Leave(deviceId);
+        return Task.CompletedTask;
     }
-
-    private void ForgetSilent()
-    {
-        foreach (string id in _devices.Where(device => time.GetElapsedTime(device.Value.At) > Lease).Select(device => device.Key).ToList())
-        {
-            Forget(id);
-        }
-    }
-
-    private void Forget(string id)
-    {
-        if (_devices.Remove(id))
-        {
-            _blocks.Remove(id);
-            log.DeviceLeft(id, this.GetPrimaryKeyString());
-        }
-    }
-
-    private sealed record Reported(DeviceReport Report, long At);
 }

@@ -74,4 +74,8 @@ public sealed record GridUpdate
     /// <summary>Why the reporting device may not join, in one sentence.</summary>
     [Id(6)]
     public string? Refused { get; init; }
+
+    /// <summary>Where the grid's state lives: the first suspect when it does not answer.</summary>
+    [Id(7)]
+    public SiloAddress? Silo { get; init; }
 }

@@ -30,7 +30,7 @@ internal sealed class ModelGrain(LocalDevice device) : Grain, IModelGrain
     private Worker Worker()
     {
         string model = this.GetPrimaryKeyString();
-        if (device.Identity.Model.Name == model)
+        if (device.Serves(model))
         {
             return device.Worker;
         }

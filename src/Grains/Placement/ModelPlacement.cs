@@ -17,7 +17,7 @@ internal sealed class ModelDirector(GridView view, LocalDevice local, ILogger<Mo
     {
         string model = target.GrainIdentity.Key.ToString()!;
         SiloAddress[] silos = context.GetCompatibleSilos(target);
-        if (local.Identity.Model.Name == model && silos.Contains(context.LocalSilo))
+        if (local.Serves(model) && silos.Contains(context.LocalSilo))
         {
             return Task.FromResult(context.LocalSilo);
         }

@@ -9,6 +9,7 @@ namespace ServingGrid.Grains.Workers;
 public sealed class LocalDevice
 {
     private volatile bool _draining;
+    private volatile bool _admitted;
 
     public LocalDevice(Worker worker, ILocalSiloDetails silo, KvReceiver? receiver = null)
     {
@@ -32,8 +33,14 @@ public sealed class LocalDevice
 
     public DeviceRole Role { get; }
 
+    /// <summary>The grid has accepted the device; until then it takes nothing and hands out nothing of its model.</summary>
+    public void Admit() => _admitted = true;
+
     /// <summary>Takes no new requests from now on.</summary>
     public void StartDraining() => _draining = true;
+
+    /// <summary>True once the grid has accepted it as a device of <see cref="DeviceIdentity.Model"/>.</summary>
+    public bool Serves(string model) => _admitted && Identity.Model.Name == model;
 
     /// <summary>How busy it is now.</summary>
     public DeviceLoad Load()
@@ -44,7 +51,7 @@ public sealed class LocalDevice
             Role = Role,
             State = status.Health switch
             {
-                EngineHealth.Serving => _draining ? DeviceState.Draining : DeviceState.Serving,
+                EngineHealth.Serving => _draining ? DeviceState.Draining : _admitted ? DeviceState.Serving : DeviceState.Joining,
                 EngineHealth.Draining => DeviceState.Draining,
                 _ => DeviceState.Failed,
             },
