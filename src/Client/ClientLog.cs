@@ -18,4 +18,7 @@ internal static partial class ClientLog
 
     [LoggerMessage(5, LogLevel.Warning, "The grid at {Cluster} cannot be reached ({Reason}); it is tried again until it can")]
     public static partial void NotConnected(this ILogger log, string cluster, string reason);
+
+    [LoggerMessage(6, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} has shown nothing for {Seconds:0.0} s; another one is started beside it")]
+    public static partial void AttemptSilent(this ILogger log, string requestId, int attempt, double seconds);
 }

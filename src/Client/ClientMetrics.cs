@@ -11,5 +11,5 @@ internal static class ClientMetrics
     private static readonly Meter Meter = new(MeterName);
 
     public static readonly Counter<long> RequestRetries =
-        Meter.CreateCounter<long>("servinggrid_request_retries_total", description: "Attempts started because the one before was lost.");
+        Meter.CreateCounter<long>("servinggrid_request_retries_total", description: "Attempts started because the one before was lost, or has shown nothing yet.");
 }

@@ -80,6 +80,24 @@ public sealed class GridClient : IGridClient
         return Hinted(_grains.GetGrain<IRequestGrain>(key).Generate(attempt, cancellation), attempt, cancellation);
     }
 
+    private static ValueTask<bool> MoveNext(IAsyncEnumerator<GenerateUpdate> items, string? home)
+    {
+        if (home is null)
+        {
+            return items.MoveNextAsync();
+        }
+
+        PlacementHints.SetHome(home);
+        try
+        {
+            return items.MoveNextAsync();
+        }
+        finally
+        {
+            PlacementHints.Clear();
+        }
+    }
+
     private async IAsyncEnumerable<GenerateUpdate> Hinted(
         IAsyncEnumerable<GenerateUpdate> stream, GenerateAttempt attempt, [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -100,10 +118,12 @@ public sealed class GridClient : IGridClient
             throw;
         }
 
+        string? home = null;
         while (more)
         {
+            home ??= items.Current.Device;
             yield return items.Current;
-            more = await items.MoveNextAsync();
+            more = await MoveNext(items, home);
         }
     }
 }

@@ -12,10 +12,15 @@ public sealed class GridClientOptions
     public TimeSpan StallTimeout { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// The same for the first item, which includes placement and activation; the first attempt after a loss has no longer than
-    /// <see cref="StallTimeout"/>. 1 s … 60 s.
+    /// The same for the first item, which includes placement and activation. 1 s … 60 s.
     /// </summary>
     public TimeSpan StartTimeout { get; set; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>
+    /// An attempt that has shown nothing for so long gets another one beside it; the first to answer goes on, the other is cancelled. Null: never,
+    /// for a grid of one silo. 100 ms … 60 s.
+    /// </summary>
+    public TimeSpan? HedgeAfter { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>A request that gets no new token for this long over all its attempts ends in <see cref="GridError.Unavailable"/>. 1 s … 10 min.</summary>
     public TimeSpan RecoveryTimeout { get; set; } = TimeSpan.FromSeconds(30);
@@ -34,6 +39,7 @@ internal sealed class GridClientOptionsValidator : IValidateOptions<GridClientOp
         List<string> failures = [];
         Range(nameof(options.StallTimeout), options.StallTimeout, 1, 60);
         Range(nameof(options.StartTimeout), options.StartTimeout, 1, 60);
+        Range(nameof(options.HedgeAfter), options.HedgeAfter ?? TimeSpan.FromSeconds(1), 0.1, 60);
         Range(nameof(options.RecoveryTimeout), options.RecoveryTimeout, 1, 600);
         Range(nameof(options.ModelTimeout), options.ModelTimeout, 1, 600);
         if (options.MaxAttempts is < 1 or > 100)
@@ -43,7 +49,7 @@ internal sealed class GridClientOptionsValidator : IValidateOptions<GridClientOp
 
         return failures.Count > 0 ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
 
-        void Range(string option, TimeSpan value, int from, int to)
+        void Range(string option, TimeSpan value, double from, double to)
         {
             if (value < TimeSpan.FromSeconds(from) || value > TimeSpan.FromSeconds(to))
             {

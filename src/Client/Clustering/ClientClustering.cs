@@ -25,7 +25,7 @@ public static class ClientClustering
             await Task.Delay(TimeSpan.FromMilliseconds(500), cancellation);
             return true;
         });
-        client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
+        client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
         return cluster.Kind switch
         {
             ClusterKind.Local => client.UseLocalhostClustering(serviceId: "servinggrid", clusterId: cluster.ClusterId),

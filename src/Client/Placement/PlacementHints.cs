@@ -11,6 +11,7 @@ public static class PlacementHints
     private const string TokensKey = "servinggrid.tokens";
     private const string HashesKey = "servinggrid.hashes";
     private const string AvoidKey = "servinggrid.avoid";
+    private const string HomeKey = "servinggrid.home";
 
     /// <summary>Sets the hints for the calls that the current asynchronous flow starts from here on.</summary>
     /// <param name="model">The model asked for.</param>
@@ -25,13 +26,20 @@ public static class PlacementHints
         RequestContext.Set(AvoidKey, avoid);
     }
 
-    /// <summary>Removes what <see cref="Set"/> has set.</summary>
+    /// <summary>
+    /// Sets the device that a request runs on, for the calls after the first: no directory knows it, so that none has to be asked when a request
+    /// starts, and the silo that a call comes in by may be another one than before.
+    /// </summary>
+    public static void SetHome(string device) => RequestContext.Set(HomeKey, device);
+
+    /// <summary>Removes what <see cref="Set"/> and <see cref="SetHome"/> have set.</summary>
     public static void Clear()
     {
         RequestContext.Remove(ModelKey);
         RequestContext.Remove(TokensKey);
         RequestContext.Remove(HashesKey);
         RequestContext.Remove(AvoidKey);
+        RequestContext.Remove(HomeKey);
     }
 
     /// <summary>Reads the hints from the data that a director gets; absent ones are empty.</summary>
@@ -40,6 +48,9 @@ public static class PlacementHints
         Get(data, TokensKey) as int? ?? 0,
         Get(data, HashesKey) as ulong[] ?? [],
         Get(data, AvoidKey) as string[] ?? []);
+
+    /// <summary>The device of a request that runs already, or null.</summary>
+    public static string? ReadHome(Dictionary<string, object>? data) => Get(data, HomeKey) as string;
 
     private static object? Get(Dictionary<string, object>? data, string key) => data?.GetValueOrDefault(key);
 }

@@ -29,10 +29,14 @@ internal sealed class AttemptReader : IAsyncDisposable
         _log = log;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         _pump = Pump(stream, start, stall, time);
+        Answered = _items.Reader.WaitToReadAsync(CancellationToken.None).AsTask();
     }
 
     /// <summary>The attempt's items; faults with what ended the attempt.</summary>
     public ChannelReader<GenerateUpdate> Items => _items.Reader;
+
+    /// <summary>True once an item can be read; false or faulted when the attempt has ended without one.</summary>
+    public Task<bool> Answered { get; }
 
     /// <summary>Stops the attempt in the grid. Does not wait for a silo that may be gone.</summary>
     public async ValueTask DisposeAsync()

@@ -21,7 +21,8 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
         GenerateUsage? firstUsage = null;
         bool accepted = false;
         long lastProgress = time.GetTimestamp();
-        for (int number = 0; ; number++)
+        int started = 0;
+        while (true)
         {
             if (generated.Count > 0 && generated.Count >= request.MaxTokens)
             {
@@ -30,14 +31,10 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 yield break;
             }
 
-            GenerateAttempt attempt = new() { Request = request, Number = number, Generated = [.. generated], Avoid = [.. lost] };
             string? device = null;
             Exception? failure = null;
-
-            // The silo that was lost may be this client's way into the grid, too: the next attempt then meets silence, which must
-            // not last for as long as a slow start may take. The attempts after it are patient again.
-            TimeSpan startTimeout = number == 1 && options.StallTimeout < options.StartTimeout ? options.StallTimeout : options.StartTimeout;
-            await using (AttemptReader reader = new(start(attempt, cancellation), startTimeout, options.StallTimeout, time, log, cancellation))
+            AttemptRace race = new(StartNext, options.HedgeAfter, time);
+            await using (AttemptReader reader = await race.RunAsync(cancellation))
             {
                 while (true)
                 {
@@ -88,11 +85,28 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             }
 
             // A stream that just ends, without a finish, is as broken as one that throws: ReadAsync has thrown in both cases.
-            await Recover(request, number, generated.Count, accepted, lastProgress, failure!, cancellation);
+            await Recover(request, started, generated.Count, accepted, lastProgress, failure!, cancellation);
+        }
+
+        AttemptReader? StartNext(int underWay)
+        {
+            if (started == options.MaxAttempts)
+            {
+                return null;
+            }
+
+            if (underWay > 0)
+            {
+                ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "silence"));
+                log.AttemptSilent(request.RequestId, started - 1, options.HedgeAfter!.Value.TotalSeconds);
+            }
+
+            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. lost] };
+            return new AttemptReader(start(attempt, cancellation), options.StartTimeout, options.StallTimeout, time, log, cancellation);
         }
     }
 
-    private async Task Recover(GenerateRequest request, int number, int tokens, bool accepted, long lastProgress, Exception failure, CancellationToken cancellation)
+    private async Task Recover(GenerateRequest request, int started, int tokens, bool accepted, long lastProgress, Exception failure, CancellationToken cancellation)
     {
         bool broken = failure is System.Threading.Channels.ChannelClosedException;
         if (!broken && !RequestFailures.IsTransient(failure, accepted))
@@ -100,17 +114,17 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             throw failure as GridException ?? new GridException(GridError.Internal, $"The request failed in the grid: {failure.Message}", failure);
         }
 
-        if (number + 1 >= options.MaxAttempts || time.GetElapsedTime(lastProgress) >= options.RecoveryTimeout)
+        if (started >= options.MaxAttempts || time.GetElapsedTime(lastProgress) >= options.RecoveryTimeout)
         {
             throw new GridException(
                 GridError.Unavailable,
-                $"No silo could serve the request ({number + 1} attempts, {time.GetElapsedTime(lastProgress).TotalSeconds:0.0} s without a token): {failure.Message}",
+                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastProgress).TotalSeconds:0.0} s without a token): {failure.Message}",
                 failure);
         }
 
         ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", failure.GetType().Name));
-        log.AttemptLost(request.RequestId, number, tokens, failure.Message);
-        await Task.Delay(RequestFailures.Backoff(number + 1, Random.Shared), time, cancellation);
+        log.AttemptLost(request.RequestId, started - 1, tokens, failure.Message);
+        await Task.Delay(RequestFailures.Backoff(started, Random.Shared), time, cancellation);
     }
 
     /// <summary>What the caller sees is one request: its own prompt, and the cache hits of the first attempt.</summary>

@@ -16,7 +16,9 @@ internal static class EmbeddedSilo
     public static Worker Add(WebApplicationBuilder builder, GatewayOptions options)
     {
         Worker worker = builder.AddServingGridWorker(ToWorkerOptions(options), ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
-        builder.Services.AddServingGridClient();
+
+        // There is no other silo that a slow start could be tried on.
+        builder.Services.AddServingGridClient(client => client.HedgeAfter = null);
         return worker;
     }
 

@@ -17,7 +17,7 @@ public sealed record DecodeSite(DeviceIdentity Device, DeviceLoad Load, double B
 public sealed record PrefillChoice(DeviceView Device, TimeSpan Expected);
 
 /// <summary>Decides where prompts are computed, counts the decisions, and shows what they were based on. Makes no call. Thread-safe.</summary>
-public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillBreaker breaker, TransferSpeeds speeds, DisaggregationOptions options, TimeProvider time)
+public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillBreaker breaker, TransferSpeeds speeds, DisaggregationOptions options)
 {
     private readonly Lock _lock = new();
     private HandoverInputs? _last;
@@ -57,8 +57,8 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
     public void CountFailed(DecodeSite site) => Count(site, Place.LocalFallback, "prefill-failed");
 
     /// <summary>True for a device whose silo reports to the grid no more, as far as this silo can tell.</summary>
-    public bool IsSilent(string model, string device) => view.Find(model) is { IsFresh: true } known
-        && (known.Devices.FirstOrDefault(other => other.Identity.Id == device) is not { } found || time.GetElapsedTime(found.ReportedAt) > options.PrefillSilence);
+    public bool IsSilent(string model, string device) => view.Find(model) is { } known
+        && (known.Devices.FirstOrDefault(other => other.Identity.Id == device) is { } found ? known.IsSilent(found, options.PrefillSilence) : known.IsFresh);
 
     /// <summary>The counts so far and the inputs of the last decision.</summary>
     public HandoverSnapshot Snapshot()
@@ -77,7 +77,7 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
     }
 
     private (DeviceView? Device, int CachedTokens) Find(DecodeSite site, RoutingQuery query) => router.ChoosePrefill(
-        query, candidate => candidate.Identity.Id != site.Device.Id && breaker.Allows(candidate.Identity.Id) && !IsSilent(query.Model, candidate.Identity.Id));
+        query, candidate => candidate.Identity.Id != site.Device.Id && breaker.Allows(candidate.Identity.Id) && view.Find(query.Model)?.IsAlive(candidate) == true);
 
     // The last token is always computed: its logits choose the next one.
     private HandoverInputs Inputs(DecodeSite site, RoutingQuery query, DeviceView remote, int remoteCached)

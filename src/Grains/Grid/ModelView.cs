@@ -23,6 +23,7 @@ public sealed class ModelView(string model, TimeProvider time)
     private readonly Stack<int> _freeSlots = [];
     private readonly Dictionary<string, List<(long At, int Tokens)>> _sent = new(StringComparer.Ordinal);
     private volatile DeviceView[] _devices = [];
+    private volatile SiloAddress? _stateSilo;
     private long _refreshedAt = long.MinValue;
     private int _slotCount;
 
@@ -52,8 +53,15 @@ public sealed class ModelView(string model, TimeProvider time)
     /// <summary>True while decisions may be based on it.</summary>
     public bool IsFresh => Age <= MaxAge;
 
-    /// <summary>True for a device that reports.</summary>
-    public bool IsAlive(DeviceView device) => time.GetElapsedTime(device.ReportedAt) <= MaxReportAge;
+    /// <summary>True for a device that reports, as far as this silo can tell: see <see cref="IsSilent"/>.</summary>
+    public bool IsAlive(DeviceView device) => !IsSilent(device, MaxReportAge);
+
+    /// <summary>
+    /// True for a device that has not reported for longer than <paramref name="patience"/>. When nothing at all is heard of the grid's state for so
+    /// long, nothing is known of the devices but this: the silo that holds the state does not answer, and its device is the one that is suspect.
+    /// </summary>
+    public bool IsSilent(DeviceView device, TimeSpan patience) =>
+        IsFresh ? time.GetElapsedTime(device.ReportedAt) > patience : Age > patience && device.Identity.Silo.Equals(_stateSilo);
 
     /// <summary>The devices with the number of leading blocks of <paramref name="chain"/> that each holds.</summary>
     public (IReadOnlyList<DeviceView> Devices, int[] MatchedBySlot) Match(ReadOnlySpan<ulong> chain)
@@ -122,6 +130,7 @@ public sealed class ModelView(string model, TimeProvider time)
         }
 
         Position = (update.Epoch, update.Version);
+        _stateSilo = update.Silo;
         Volatile.Write(ref _refreshedAt, time.GetTimestamp());
     }
 

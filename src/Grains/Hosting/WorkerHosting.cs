@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
+using Orleans.Runtime.Hosting;
 using Orleans.Runtime.MembershipService.SiloMetadata;
 using ServingGrid.Client.Clustering;
 using ServingGrid.Grains.Diagnostics;
@@ -74,6 +75,8 @@ public static class WorkerHosting
         });
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, GridMembership>();
         services.AddHostedService<DrainService>();
+
+        silo.AddGrainDirectory(RequestDirectory.Name, static (_, _) => new RequestDirectory());
 
         // Transient: a strategy with properties must not be shared by all grain types.
         services.AddPlacementDirector<KvAwarePlacement, KvAwareDirector>(ServiceLifetime.Transient);

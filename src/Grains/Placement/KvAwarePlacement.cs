@@ -16,11 +16,17 @@ public sealed class KvAwarePlacementAttribute() : PlacementAttribute(new KvAware
 /// Director of <see cref="KvAwarePlacement"/>. Reads this silo's view, makes no call and does not throw: a request that it
 /// cannot place well goes anywhere and is refused there with a reason.
 /// </summary>
-internal sealed class KvAwareDirector(DeviceRouter router, ILogger<KvAwareDirector> log) : IPlacementDirector
+internal sealed class KvAwareDirector(DeviceRouter router, GridView view, ILogger<KvAwareDirector> log) : IPlacementDirector
 {
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
     {
         SiloAddress[] silos = context.GetCompatibleSilos(target);
+        if (PlacementHints.ReadHome(target.RequestContextData) is { } home && view.FindDevice(home)?.Identity.Silo is { } silo && silos.Contains(silo))
+        {
+            // It runs already; this silo has not seen it before.
+            return Task.FromResult(silo);
+        }
+
         (string model, int tokens, ulong[] hashes, string[] avoid) = PlacementHints.Read(target.RequestContextData);
         HashSet<SiloAddress> reachable = [.. silos];
         DeviceView? device = router.ChooseDecode(new RoutingQuery(model, tokens, hashes, avoid), device => reachable.Contains(device.Identity.Silo));

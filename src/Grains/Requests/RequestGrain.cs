@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Orleans.GrainDirectory;
 using ServingGrid.Client;
 using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
@@ -20,6 +21,7 @@ namespace ServingGrid.Grains.Requests;
 /// </code>
 /// </summary>
 [KvAwarePlacement]
+[GrainDirectory(RequestDirectory.Name)]
 internal sealed class RequestGrain(
     LocalDevice device, Handover handover, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
 {

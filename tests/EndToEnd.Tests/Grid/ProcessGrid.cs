@@ -25,6 +25,9 @@ internal sealed class ProcessGrid(string cluster) : IAsyncDisposable
         }
     }
 
+    /// <summary>Where they meet.</summary>
+    public string Cluster => cluster;
+
     /// <summary>Model file of the silos that are started from here on.</summary>
     public string Model { get; init; } = ModelFiles.Bundled;
 

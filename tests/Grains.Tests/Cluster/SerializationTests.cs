@@ -75,7 +75,7 @@ public sealed class SerializationTests
             Handovers = Handovers,
         },
         FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3)) with { Handovers = Handovers }], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
-            with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no" },
+            with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no", Silo = FakeDevices.Identity(3).Silo },
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3) },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
         new GridStatus

@@ -134,6 +134,34 @@ public sealed class HandoverPlannerTests
     }
 
     [Fact]
+    public void Decide_PrefillDeviceSilentForASecond_IsNotAskedButNotGivenUp()
+    {
+        Apply(FakeDevices.Entry(2, Prefill().Load, age: ModelView.MaxReportAge + TimeSpan.FromMilliseconds(100)));
+        HandoverPlanner planner = New(DisaggregationMode.Always);
+        Assert.False(planner.IsSilent("m", Remote));
+        Assert.Null(planner.Decide(Site(), Prompt(2000)));
+    }
+
+    [Fact]
+    public void IsSilent_StateIsSilent_OnlyTheDeviceOfItsSilo()
+    {
+        Apply(Prefill(), FakeDevices.Entry(3, Prefill().Load));
+        _view.Get("m").Apply(FakeDevices.Update([Prefill(), FakeDevices.Entry(3, Prefill().Load)]) with { Silo = FakeDevices.Identity(2).Silo });
+        HandoverPlanner planner = New();
+        _time.Advance(_options.PrefillSilence);
+        Assert.False(planner.IsSilent("m", Remote));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Equal((true, false), (planner.IsSilent("m", Remote), planner.IsSilent("m", "silo3/cpu")));
+    }
+
+    [Fact]
+    public void IsSilent_DeviceHasLeft_True()
+    {
+        Apply(Prefill());
+        Assert.True(New().IsSilent("m", "silo9/cpu"));
+    }
+
+    [Fact]
     public void Decide_DeviceThatStalled_OnlyAfterItsTime()
     {
         HandoverPlanner planner = New(DisaggregationMode.Always);
@@ -173,7 +201,7 @@ public sealed class HandoverPlannerTests
         FakeDevices.Entry(2, FakeDevices.Load(pending: pending, role: DeviceRole.Prefill) with { PrefillTokensPerSecond = 1000 });
 
     private HandoverPlanner New(DisaggregationMode mode = DisaggregationMode.Auto) => new(
-        new DeviceRouter(_view, new KvAwarePolicy(), _time, NullLogger<DeviceRouter>.Instance), _view, _breaker, _speeds, _options with { Mode = mode }, _time);
+        new DeviceRouter(_view, new KvAwarePolicy(), _time, NullLogger<DeviceRouter>.Instance), _view, _breaker, _speeds, _options with { Mode = mode });
 
     private DeviceView Device(int number) => _view.Find("m")!.Devices.Single(device => device.Identity.Id == FakeDevices.Identity(number).Id);
 

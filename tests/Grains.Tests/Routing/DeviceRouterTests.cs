@@ -69,6 +69,17 @@ public sealed class DeviceRouterTests
     }
 
     [Fact]
+    public void ChooseDecode_StateIsSilent_ItsSiloIsTheSuspect()
+    {
+        GridUpdate update = FakeDevices.Update([FakeDevices.Entry(1), FakeDevices.Entry(2, FakeDevices.Load(running: 50, held: 900))]);
+        _view.Get("m").Apply(update with { Silo = FakeDevices.Identity(1).Silo });
+        Assert.Equal("silo1/cpu", Choose(Query)?.Identity.Id);
+
+        _time.Advance(ModelView.MaxAge + TimeSpan.FromMilliseconds(100));
+        Assert.All(Enumerable.Range(0, 20), _ => Assert.Equal("silo2/cpu", Choose(Query)?.Identity.Id));
+    }
+
+    [Fact]
     public void ChooseDecode_BurstBetweenReports_SpreadsEvenly()
     {
         Apply([FakeDevices.Entry(1), FakeDevices.Entry(2), FakeDevices.Entry(3), FakeDevices.Entry(4)]);
