@@ -42,7 +42,7 @@ try
 {
     return await chosen.Run(args[1..]);
 }
-catch (UsageException e)
+catch (Exception e) when (e is UsageException or ServerException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

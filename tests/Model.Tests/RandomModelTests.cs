@@ -63,4 +63,24 @@ public class RandomModelTests
         Assert.Equal(File.ReadAllBytes(folder.Combine("a.gguf")), File.ReadAllBytes(folder.Combine("b.gguf")));
         Assert.NotEqual(File.ReadAllBytes(folder.Combine("a.gguf")), File.ReadAllBytes(folder.Combine("c.gguf")));
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Write_PlainTextOnly_LeavesOtherTokensWithoutLogits(bool tied)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Combine("model.gguf");
+        RandomModel.Write(path, new RandomModelOptions { Shape = RandomModelShape.Small with { TiedEmbeddings = tied }, SaysPlainText = true });
+
+        using var model = ModelFile.Open(path);
+
+        string[] tokens = model.Metadata.GetStrings("tokenizer.ggml.tokens")!;
+        int[] silent = [.. Enumerable.Range(0, tokens.Length).Where(token => model.Weights.Output.Row(token).IndexOfAnyExcept((byte)0) < 0)];
+        Assert.Contains(Array.IndexOf(tokens, "é"), silent);
+        Assert.Contains(Array.IndexOf(tokens, "<|im_end|>"), silent);
+        Assert.DoesNotContain(Array.IndexOf(tokens, "e"), silent);
+        Assert.DoesNotContain(Array.IndexOf(tokens, "Ġ"), silent);
+        Assert.InRange(silent.Length, 1, tokens.Length / 2);
+    }
 }

@@ -74,7 +74,7 @@ internal sealed class ChunkReader
         }
         else if (line.IndexOf("\"error\":"u8) >= 0)
         {
-            throw new InvalidOperationException($"The stream broke off: {Encoding.UTF8.GetString(line)}");
+            throw new ServerException($"A stream broke off: {Encoding.UTF8.GetString(line)}");
         }
     }
 }

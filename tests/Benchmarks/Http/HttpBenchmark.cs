@@ -20,7 +20,7 @@ internal static class HttpBenchmark
         ServerUnderTest[] servers = peer is null ? [ours] : [ours, peer];
         foreach (ServerUnderTest server in servers)
         {
-            await server.PrepareAsync();
+            await server.PrepareAsync(TimeSpan.FromSeconds(options.Warm));
         }
 
         Console.WriteLine($"prompts: seed {options.Seed}, token ids {options.Tokens.Low} … {options.Tokens.High}; {options.Rounds} rounds in turn; times in ms");

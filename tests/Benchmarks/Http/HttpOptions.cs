@@ -19,6 +19,7 @@ internal sealed record HttpOptions
           --prompt N           tokens of a prompt that arrives                          (default: 1000)
           --every SECONDS      time between two of them                                 (default: 2.5)
           --seconds N          how long prompts arrive                                  (default: 20)
+          --warm SECONDS       load on each server before it is measured                (default: 8)
           --tokens LOW,HIGH    ordinary token ids of the model                          (default: 300,1900)
           --seed N             of the prompts; a server has met those of an earlier run (default: the clock)
           --csv PATH           keep the rows for a script
@@ -50,6 +51,9 @@ internal sealed record HttpOptions
 
     public required int Seconds { get; init; }
 
+    /// <summary>Seconds. .NET compiles hot loops again while they run: fewer would measure the compiler.</summary>
+    public required int Warm { get; init; }
+
     public required (int Low, int High) Tokens { get; init; }
 
     public required int Seed { get; init; }
@@ -60,7 +64,7 @@ internal sealed record HttpOptions
     public static HttpOptions Parse(string[] args)
     {
         var arguments = new Arguments(
-            args, "--url", "--peer", "--tests", "--clients", "--input", "--output", "--requests", "--rounds", "--prefix", "--streams", "--prompt", "--every", "--seconds", "--tokens", "--seed", "--csv");
+            args, "--url", "--peer", "--tests", "--clients", "--input", "--output", "--requests", "--rounds", "--prefix", "--streams", "--prompt", "--every", "--seconds", "--warm", "--tokens", "--seed", "--csv");
         IReadOnlyList<int> tokens = arguments.Integers("--tokens", "300,1900");
         return new HttpOptions
         {
@@ -77,6 +81,7 @@ internal sealed record HttpOptions
             Prompt = arguments.Integer("--prompt", 1000),
             Every = arguments.Number("--every", 2.5),
             Seconds = arguments.Integer("--seconds", 20),
+            Warm = arguments.Integer("--warm", 8),
             Tokens = tokens is [var low, var high] && low < high ? (low, high) : throw new UsageException("--tokens takes two ids, the lower one first."),
             Seed = arguments.Integer("--seed", Environment.TickCount & 0xFFFFFF),
             Csv = arguments.Text("--csv"),

@@ -9,20 +9,18 @@ namespace ServingGrid.Benchmarks.Http;
 /// <summary>An OpenAI-compatible server and the prompts that it gets. Requests may run at the same time.</summary>
 internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prompts) : IDisposable
 {
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
-
     private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
     private string _model = "";
 
     public PromptMaker Prompts => prompts;
 
-    /// <summary>Asks for the model's name and sends requests for some seconds, so that nothing is done for the first time later.</summary>
-    public async Task PrepareAsync()
+    /// <summary>Asks for the model's name and sends requests for a while, so that nothing is done for the first time later.</summary>
+    public async Task PrepareAsync(TimeSpan warmUp)
     {
-        JsonNode models = JsonNode.Parse(await _http.GetStringAsync("/v1/models"))!;
-        _model = (string)models["data"]![0]!["id"]!;
+        string models = await TalkAsync(() => _http.GetStringAsync("/v1/models"));
+        _model = (string)JsonNode.Parse(models)!["data"]![0]!["id"]!;
         long start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < WarmUp)
+        while (Stopwatch.GetElapsedTime(start) < warmUp)
         {
             await Task.WhenAll(CompleteAsync(prompts.Make(128), 16), CompleteAsync(prompts.Make(300), 16));
         }
@@ -33,10 +31,10 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
     {
         var reader = new ChunkReader();
         long sent = Stopwatch.GetTimestamp();
-        await StreamAsync(prompt, maxTokens, reader, default);
+        await TalkAsync(() => StreamAsync(prompt, maxTokens, reader, default));
         if (reader.Usage is not { } usage || reader.Arrivals.Count == 0)
         {
-            throw new InvalidOperationException($"{name} sent {reader.Arrivals.Count} chunks of text and {(reader.Usage is null ? "no" : "a")} usage.");
+            throw new ServerException($"{name} sent {reader.Arrivals.Count} chunks of text and {(reader.Usage is null ? "no" : "a")} usage.");
         }
 
         return new StreamTrace
@@ -54,7 +52,7 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
         var reader = new ChunkReader();
         try
         {
-            await StreamAsync(prompt, maxTokens, reader, stop);
+            await TalkAsync(() => StreamAsync(prompt, maxTokens, reader, stop));
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -66,6 +64,28 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
 
     public void Dispose() => _http.Dispose();
 
+    private Task TalkAsync(Func<Task> exchange) => TalkAsync(async () =>
+    {
+        await exchange();
+        return true;
+    });
+
+    private async Task<T> TalkAsync<T>(Func<Task<T>> exchange)
+    {
+        try
+        {
+            return await exchange();
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException)
+        {
+            throw new ServerException($"{name} ({address}) broke off: {e.Message}");
+        }
+        catch (TaskCanceledException e) when (e.InnerException is TimeoutException)
+        {
+            throw new ServerException($"{name} ({address}) did not end its answer within {_http.Timeout.TotalMinutes:0} minutes.");
+        }
+    }
+
     private async Task StreamAsync(int[] prompt, int maxTokens, ChunkReader reader, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = Body(prompt, maxTokens) };
@@ -75,7 +95,7 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
         using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
         if (!response.IsSuccessStatusCode)
         {
-            throw new InvalidOperationException($"{name} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellation)}");
+            throw new ServerException($"{name} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellation)}");
         }
 
         await reader.ReadToEndAsync(await response.Content.ReadAsStreamAsync(cancellation), cancellation);

@@ -38,12 +38,12 @@ internal static class ModelCatalog
         }
 
         Directory.CreateDirectory(folder);
-        string path = Path.Combine(folder, $"random-{shapeName}-{type}-{Seed}.gguf");
+        string path = Path.Combine(folder, $"random-{shapeName}-{type}-{Seed}-text.gguf");
         if (!System.IO.File.Exists(path))
         {
             // Under another name first, so that a run that is broken off leaves nothing that looks like a model.
             string unfinished = path + ".unfinished";
-            RandomModel.Write(unfinished, new RandomModelOptions { Shape = shape, GgmlType = type, Seed = Seed });
+            RandomModel.Write(unfinished, new RandomModelOptions { Shape = shape, GgmlType = type, Seed = Seed, SaysPlainText = true });
             System.IO.File.Move(unfinished, path, overwrite: true);
         }
 

@@ -16,9 +16,9 @@ public static class RandomModel
     {
         var writer = new GgufWriter();
         AddHyperParameters(writer, options);
-        AddTokenizer(writer, options);
+        PlainTokens plain = AddTokenizer(writer, options);
         options.Metadata?.Invoke(writer);
-        new Tensors(writer, options).AddAll();
+        new Tensors(writer, options, plain).AddAll();
         writer.Write(path);
     }
 
@@ -42,7 +42,7 @@ public static class RandomModel
             .Add(prefix + "vocab_size", shape.VocabularySize);
     }
 
-    private static void AddTokenizer(GgufWriter writer, RandomModelOptions options)
+    private static PlainTokens AddTokenizer(GgufWriter writer, RandomModelOptions options)
     {
         const string Tokens = "tokenizer.ggml.tokens";
         const string Types = "tokenizer.ggml.token_type";
@@ -56,20 +56,34 @@ public static class RandomModel
         string[] tokens = source.Metadata.GetStrings(Tokens) ?? [];
         int padding = options.Shape.VocabularySize - tokens.Length;
         ArgumentOutOfRangeException.ThrowIfNegative(padding, $"{nameof(RandomModelShape.VocabularySize)} less that of {options.VocabularyFrom}");
-        writer.Add(Tokens, [.. tokens, .. Enumerable.Range(0, padding).Select(i => $"<|padding_{i}|>")]);
-        if (source.Metadata.GetIntegers(Types) is { } types)
+        tokens = [.. tokens, .. Enumerable.Range(0, padding).Select(i => $"<|padding_{i}|>")];
+        int[]? types = source.Metadata.GetIntegers(Types) is { } given ? [.. given, .. Enumerable.Repeat(NormalToken, padding)] : null;
+        writer.Add(Tokens, tokens);
+        if (types is not null)
         {
-            writer.Add(Types, [.. types, .. Enumerable.Repeat(NormalToken, padding)]);
+            writer.Add(Types, types);
         }
 
         if (source.Metadata.GetFloats(Scores) is { } scores)
         {
             writer.Add(Scores, [.. scores, .. Enumerable.Repeat(0f, padding)]);
         }
+
+        return new PlainTokens(tokens, types);
+    }
+
+    /// <summary>Which tokens are ASCII text, in the alphabet of byte-level vocabularies.</summary>
+    private sealed class PlainTokens(string[] tokens, int[]? types)
+    {
+        private const char Space = 'Ġ';
+        private const char LineFeed = 'Ċ';
+
+        public bool Contains(int token) =>
+            (types is null || types[token] == NormalToken) && tokens[token].All(c => c is (>= '!' and <= '~') or Space or LineFeed);
     }
 
     /// <summary>Adds the tensors of a model under their GGUF names.</summary>
-    private sealed class Tensors(GgufWriter writer, RandomModelOptions options)
+    private sealed class Tensors(GgufWriter writer, RandomModelOptions options, PlainTokens plain)
     {
         private readonly RandomModelShape _shape = options.Shape;
         private int _count;
@@ -77,7 +91,7 @@ public static class RandomModel
         public void AddAll()
         {
             // Logits of deviation 4: a peaked distribution like a real model's.
-            AddMatrix("token_embd.weight", _shape.VocabularySize, _shape.Width, 4);
+            AddMatrix("token_embd.weight", _shape.VocabularySize, _shape.Width, 4, speaks: _shape.TiedEmbeddings);
             for (int layer = 0; layer < _shape.Layers; layer++)
             {
                 AddLayer($"blk.{layer}.");
@@ -86,7 +100,7 @@ public static class RandomModel
             AddVector("output_norm.weight", _shape.Width, 1, 0.1f);
             if (!_shape.TiedEmbeddings)
             {
-                AddMatrix("output.weight", _shape.VocabularySize, _shape.Width, 4);
+                AddMatrix("output.weight", _shape.VocabularySize, _shape.Width, 4, speaks: true);
             }
         }
 
@@ -118,16 +132,32 @@ public static class RandomModel
         }
 
         // A gain of 1 keeps the deviation of what goes through the matrix.
-        private void AddMatrix(string name, int rows, int columns, float gain)
+        private void AddMatrix(string name, int rows, int columns, float gain, bool speaks = false)
         {
             GgmlType type = columns % options.GgmlType.BlockElements() == 0 ? options.GgmlType : Fallback(options.GgmlType);
-            Add(name, type, rows, columns, 0, gain / MathF.Sqrt(columns));
+            Add(name, type, rows, columns, 0, gain / MathF.Sqrt(columns), speaks && options.SaysPlainText);
         }
 
         private void AddVector(string name, int length, float mean, float deviation) => Add(name, GgmlType.F32, 1, length, mean, deviation);
 
-        private void Add(string name, GgmlType type, int rows, int columns, float mean, float deviation) =>
-            writer.AddTensor(name, type, rows, columns, new RandomRows(type, mean, deviation, options.Seed, _count++).Fill);
+        private void Add(string name, GgmlType type, int rows, int columns, float mean, float deviation, bool plainOnly = false)
+        {
+            var random = new RandomRows(type, mean, deviation, options.Seed, _count++);
+            writer.AddTensor(name, type, rows, columns, plainOnly ? FillPlain : random.Fill);
+
+            void FillPlain(int row, Span<byte> blocks)
+            {
+                if (plain.Contains(row))
+                {
+                    random.Fill(row, blocks);
+                }
+                else
+                {
+                    // Zeroes in every type: a logit of 0, far below the largest.
+                    blocks.Clear();
+                }
+            }
+        }
 
         private static GgmlType Fallback(GgmlType type) => type switch
         {

@@ -25,4 +25,10 @@ public sealed record RandomModelOptions
 
     /// <summary>The GGUF file whose tokenizer and template the model takes, so that it can be talked to.</summary>
     public string VocabularyFrom { get; init; } = ModelFiles.Bundled;
+
+    /// <summary>
+    /// The model never prefers a token that is not plain ASCII text, so that its greedy answers are text: servers refuse random bytes of their
+    /// own models. The rows of such tokens are zeroes where logits are computed. For byte-level vocabularies.
+    /// </summary>
+    public bool SaysPlainText { get; init; }
 }
