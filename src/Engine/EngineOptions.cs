@@ -26,6 +26,9 @@ public sealed record EngineOptions
     /// <summary>Most prompt tokens of a step in which other sequences decode: bounds the gap that a prompt tears into their streams.</summary>
     public int MaxPrefillTokensWhileDecoding { get; init; } = 128;
 
+    /// <summary>What such a step is to take at most, by the speed of earlier ones; a chunk of 32 tokens is allowed whatever it takes.</summary>
+    public TimeSpan MixedStepTarget { get; init; } = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Most sequences that hold blocks at a time.</summary>
     public int MaxSequences { get; init; } = 64;
 
@@ -52,6 +55,7 @@ public sealed record EngineOptions
         Check(KvMemoryFraction is > 0 and <= 1, nameof(KvMemoryFraction), KvMemoryFraction, "in (0, 1]");
         Check(MaxBatchTokens is >= 1 and <= 65536, nameof(MaxBatchTokens), MaxBatchTokens, "in 1 … 65536");
         Check(MaxPrefillTokensWhileDecoding is >= 1 and <= 65536, nameof(MaxPrefillTokensWhileDecoding), MaxPrefillTokensWhileDecoding, "in 1 … 65536");
+        Check(MixedStepTarget > TimeSpan.Zero && MixedStepTarget <= TimeSpan.FromMinutes(1), nameof(MixedStepTarget), MixedStepTarget, "above zero and at most a minute");
         Check(MaxSequences is >= 1 and <= 4096, nameof(MaxSequences), MaxSequences, "in 1 … 4096");
         Check(MaxBatchTokens > MaxSequences, nameof(MaxBatchTokens), MaxBatchTokens, $"more than MaxSequences ({MaxSequences}), so that prompts advance while all of them decode");
         Check(MaxWaiting is >= 1 and <= 1 << 20, nameof(MaxWaiting), MaxWaiting, "in 1 … 1048576");

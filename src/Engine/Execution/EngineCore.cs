@@ -10,6 +10,7 @@ internal sealed class EngineCore
     private readonly EngineResources _resources;
     private readonly BlockManager _blocks;
     private readonly Scheduler _scheduler;
+    private readonly PromptPace _pace;
     private readonly StepPlan _plan;
     private readonly StepRunner _runner;
     private readonly EngineStatistics _statistics;
@@ -22,7 +23,8 @@ internal sealed class EngineCore
         _statistics = statistics;
         _time = time;
         _blocks = new BlockManager(resources.Cache.BlockCount, options.BlockSize, options.PrefixCache);
-        _scheduler = new Scheduler(_blocks, options) { Admitted = Admitted };
+        _pace = new PromptPace(options);
+        _scheduler = new Scheduler(_blocks, _pace, options) { Admitted = Admitted };
         _plan = new StepPlan(options.MaxBatchTokens);
         _runner = new StepRunner(resources, options, endTokens);
         Ledger = new SequenceLedger(_blocks, _scheduler, statistics, waiting, time);
@@ -50,6 +52,7 @@ internal sealed class EngineCore
         long start = _time.GetTimestamp();
         _runner.Run(_plan);
         double seconds = _time.GetElapsedTime(start).TotalSeconds;
+        _pace.Note(_plan.PromptTokens, _plan.Decodes, seconds);
         Advance();
         Publish();
         _statistics.CountStep(_plan.PromptTokens, _plan.Decodes, _runner.Sampled.Count, seconds);

@@ -11,7 +11,7 @@ namespace ServingGrid.Engine.Scheduling;
 /// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then arrival, everywhere; the
 /// first running sequence is never preempted for another; one that waits for blocks is not overtaken.
 /// </remarks>
-internal sealed class Scheduler(BlockManager blocks, EngineOptions options)
+internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOptions options)
 {
     private readonly List<Sequence> _running = [];
 
@@ -41,7 +41,7 @@ internal sealed class Scheduler(BlockManager blocks, EngineOptions options)
             }
         }
 
-        int mostPrompt = plan.Decodes > 0 ? options.MaxPrefillTokensWhileDecoding : plan.Budget;
+        int mostPrompt = plan.Decodes > 0 ? pace.TokensBeside(plan.Decodes) : plan.Budget;
         foreach (Sequence sequence in _running)
         {
             if (!sequence.IsDecoding)

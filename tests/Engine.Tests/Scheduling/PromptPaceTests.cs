@@ -1,0 +1,62 @@
+using ServingGrid.Engine.Scheduling;
+
+namespace ServingGrid.Engine.Tests.Scheduling;
+
+public class PromptPaceTests
+{
+    private static readonly EngineOptions Options = new() { MaxPrefillTokensWhileDecoding = 128, MixedStepTarget = TimeSpan.FromMilliseconds(50) };
+
+    [Fact]
+    public void TokensBeside_NothingMeasured_IsTheMost() => Assert.Equal(128, new PromptPace(Options).TokensBeside(4));
+
+    [Theory]
+    [InlineData(0.01, 4, 128)]
+    [InlineData(0.5, 4, 96)]
+    [InlineData(0.5, 16, 80)]
+    [InlineData(0.5, 60, 32)]
+    [InlineData(10, 4, 32)]
+    public void TokensBeside_MeasuredSpeed_KeepsTheStepWithinItsTarget(double millisecondsPerRow, int decodes, int expected)
+    {
+        var pace = new PromptPace(Options);
+
+        pace.Note(512, 0, 512 * millisecondsPerRow / 1000);
+
+        Assert.Equal(expected, pace.TokensBeside(decodes));
+    }
+
+    [Fact]
+    public void TokensBeside_LimitBelowTheLeastChunk_IsTheLimit()
+    {
+        var pace = new PromptPace(Options with { MaxPrefillTokensWhileDecoding = 7 });
+
+        pace.Note(512, 0, 100);
+
+        Assert.Equal(7, pace.TokensBeside(1));
+    }
+
+    [Fact]
+    public void Note_OneSlowStep_IsForgottenAfterSomeOthers()
+    {
+        var pace = new PromptPace(Options);
+        pace.Note(100, 0, 0.02);
+        pace.Note(100, 0, 2);
+        Assert.Equal(32, pace.TokensBeside(4));
+
+        for (int i = 0; i < 20; i++)
+        {
+            pace.Note(100, 4, 0.02);
+        }
+
+        Assert.Equal(128, pace.TokensBeside(4));
+    }
+
+    [Fact]
+    public void Note_StepOfFewRows_ChangesNothing()
+    {
+        var pace = new PromptPace(Options);
+
+        pace.Note(1, 0, 0.02);
+
+        Assert.Equal(128, pace.TokensBeside(4));
+    }
+}
