@@ -1,13 +1,18 @@
 namespace ServingGrid.Engine.Scheduling;
 
 /// <summary>
-/// How many prompt tokens a step may take while other sequences decode: as many as fit into <see cref="EngineOptions.MixedStepTarget"/> at the
-/// speed of the last steps, because every decoding stream waits for the whole step. Not thread-safe.
+/// How many prompt tokens a step may take, by the speed of the last steps, where somebody waits for its end: streams that decode in it, or a
+/// device that gets its blocks. Not thread-safe.
 /// </summary>
 internal sealed class PromptPace(EngineOptions options)
 {
     // Rows below which a step costs nearly the same: smaller chunks would delay the prompt and help nobody.
     private const int LeastTokens = 32;
+
+    // A prompt for another device travels while its next chunk is computed. In short chunks little is left to send at its end, and the receiver's
+    // streams are not disturbed by megabytes at a time; shorter ones would cost speed.
+    private const int LeastHandedOver = 128;
+    private static readonly TimeSpan HandoverTarget = TimeSpan.FromMilliseconds(100);
 
     // Of row counts that kernels like.
     private const int Granularity = 16;
@@ -17,19 +22,11 @@ internal sealed class PromptPace(EngineOptions options)
 
     private double _secondsPerRow;
 
-    /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode.</summary>
-    public int TokensBeside(int decodes)
-    {
-        int most = options.MaxPrefillTokensWhileDecoding;
-        if (_secondsPerRow <= 0)
-        {
-            return most;
-        }
+    /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode, all of which wait for the whole step.</summary>
+    public int TokensBeside(int decodes) => Tokens(options.MixedStepTarget, decodes, LeastTokens, options.MaxPrefillTokensWhileDecoding);
 
-        double rows = Math.Min(options.MixedStepTarget.TotalSeconds / _secondsPerRow, options.MaxBatchTokens) - decodes;
-        int chunk = Math.Max((int)rows / Granularity * Granularity, LeastTokens);
-        return Math.Min(chunk, most);
-    }
+    /// <summary>Most prompt tokens of a step that computes a prompt for another device.</summary>
+    public int TokensHandedOver => Tokens(HandoverTarget, 0, LeastHandedOver, options.MaxBatchTokens);
 
     /// <summary>Learns from a step. Steps of few rows say nothing: they are bound by reading the weights.</summary>
     public void Note(int promptTokens, int decodes, double seconds)
@@ -41,5 +38,16 @@ internal sealed class PromptPace(EngineOptions options)
 
         double measured = seconds / (promptTokens + decodes);
         _secondsPerRow = _secondsPerRow <= 0 ? measured : _secondsPerRow + Smoothing * (measured - _secondsPerRow);
+    }
+
+    private int Tokens(TimeSpan target, int decodes, int least, int most)
+    {
+        if (_secondsPerRow <= 0)
+        {
+            return most;
+        }
+
+        double rows = Math.Min(target.TotalSeconds / _secondsPerRow, options.MaxBatchTokens) - decodes;
+        return Math.Min(Math.Max((int)rows / Granularity * Granularity, least), most);
     }
 }

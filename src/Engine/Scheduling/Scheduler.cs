@@ -42,6 +42,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         }
 
         int mostPrompt = plan.Decodes > 0 ? pace.TokensBeside(plan.Decodes) : plan.Budget;
+        mostPrompt = HandsOver() ? Math.Min(mostPrompt, pace.TokensHandedOver) : mostPrompt;
         foreach (Sequence sequence in _running)
         {
             if (!sequence.IsDecoding)
@@ -67,6 +68,19 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     public void Remove(Sequence sequence)
     {
         _ = _running.Remove(sequence) || Waiting.Remove(sequence) || Reserved.Remove(sequence);
+    }
+
+    private bool HandsOver()
+    {
+        foreach (Sequence sequence in _running)
+        {
+            if (sequence.Prefill is not null)
+            {
+                return true;
+            }
+        }
+
+        return Waiting.Count > 0 && Waiting[0].Prefill is not null;
     }
 
     private void Admit(StepPlan plan, int mostPrompt)

@@ -24,6 +24,20 @@ public class PromptPaceTests
         Assert.Equal(expected, pace.TokensBeside(decodes));
     }
 
+    [Theory]
+    [InlineData(0.01, 512)]
+    [InlineData(0.4, 240)]
+    [InlineData(1.4, 128)]
+    public void TokensHandedOver_MeasuredSpeed_AnnouncesBlocksSoon(double millisecondsPerRow, int expected)
+    {
+        var pace = new PromptPace(Options);
+        Assert.Equal(512, pace.TokensHandedOver);
+
+        pace.Note(512, 0, 512 * millisecondsPerRow / 1000);
+
+        Assert.Equal(expected, pace.TokensHandedOver);
+    }
+
     [Fact]
     public void TokensBeside_LimitBelowTheLeastChunk_IsTheLimit()
     {
