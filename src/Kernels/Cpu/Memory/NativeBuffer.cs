@@ -4,23 +4,21 @@ namespace ServingGrid.Kernels.Cpu.Memory;
 
 /// <summary>
 /// Zeroed memory outside the garbage collector's heap, aligned to a cache line. Large buffers ask Linux for huge pages: reading
-/// weights is bound by memory, and 4 KB pages cost a translation for every page read. Those that fill up while others wait must not:
-/// a huge page is cleared as a whole when it is touched first.
+/// weights is bound by memory, and 4 KB pages cost a translation for every page read.
 /// </summary>
 /// <remarks>A page takes no memory before it is touched. Not thread-safe; the content may be used from any thread.</remarks>
 internal sealed unsafe partial class NativeBuffer : IDisposable
 {
     private const nuint HugePage = 2 << 20;
     private const int AdviseHugePage = 14;
-    private const int AdviseNoHugePage = 15;
     private void* _allocation;
 
-    public NativeBuffer(long bytes, bool hugePages = true)
+    public NativeBuffer(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Length = bytes;
-        bool large = (nuint)bytes >= 2 * HugePage && OperatingSystem.IsLinux();
-        nuint alignment = large ? HugePage : 64;
+        bool huge = (nuint)bytes >= 2 * HugePage && OperatingSystem.IsLinux();
+        nuint alignment = huge ? HugePage : 64;
         nuint size = ((nuint)Math.Max(bytes, 1) + 63) & ~(nuint)63;
         try
         {
@@ -34,10 +32,10 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
 
         GC.AddMemoryPressure(Math.Max(bytes, 1));
         Pointer = (byte*)(((nuint)_allocation + alignment - 1) & ~(alignment - 1));
-        if (large)
+        if (huge)
         {
             // Advice only: what it returns changes nothing.
-            _ = Advise(Pointer, size, hugePages ? AdviseHugePage : AdviseNoHugePage);
+            _ = Advise(Pointer, size, AdviseHugePage);
         }
     }
 
