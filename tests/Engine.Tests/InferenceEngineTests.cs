@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using ServingGrid.Engine.Blocks;
 using ServingGrid.Engine.Tests.Support;
 
 namespace ServingGrid.Engine.Tests;
@@ -141,6 +143,35 @@ public sealed class InferenceEngineTests
         Generated result = await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(30, 1), 1000));
         Assert.Equal(10, result.Tokens.Length);
         Assert.Equal(FinishCause.Length, result.End.Cause);
+    }
+
+    [Fact]
+    public async Task Submit_LongPromptWhileAnotherDecodes_IsCutByTheLimit()
+    {
+        var device = new HookedDevice();
+        var rows = new ConcurrentQueue<int>();
+        await using var rig = new EngineRig(device: device);
+        SequenceHandle decoding = rig.Submit(EngineRig.Request(EngineRig.Prompt(5, 1), 240));
+        await decoding.Updates.WaitToReadAsync(TestContext.Current.CancellationToken);
+        device.OnStep = batch => rows.Enqueue(batch.RowCount);
+        await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(100, 2), 1));
+
+        // A token of the one that decodes beside 16 of the prompt.
+        Assert.Equal(17, rows.Max());
+    }
+
+    [Fact]
+    public async Task ReadCacheEvents_BlocksHandedOutAnew_NamesThemAsRemoved()
+    {
+        await using var rig = new EngineRig(EngineRig.SmallOptions with { KvBlocks = 8 });
+        await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(40, 1), 1));
+        PrefixCacheEvents first = rig.Engine.ReadCacheEvents(0);
+        await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(50, 2), 1));
+        PrefixCacheEvents second = rig.Engine.ReadCacheEvents(first.LastId);
+
+        Assert.NotEmpty(second.Removed);
+        Assert.Subset(first.Stored.ToHashSet(), second.Removed.ToHashSet());
+        Assert.Equal(rig.Engine.Status.CachedBlocks, first.Stored.Count + second.Stored.Count - second.Removed.Count);
     }
 
     [Fact]
