@@ -5,12 +5,15 @@ using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Models;
 using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Benchmarks.Routing;
+using ServingGrid.Benchmarks.Startup;
 using ServingGrid.Benchmarks.Transfer;
 
 // One line for each benchmark; `list` prints them. Each prints a table and the limits that it compares itself with.
 Benchmark[] benchmarks =
 [
     new("http", "load on an OpenAI-compatible server, or on two in turn: TTFT, ITL, tokens/s", HttpBenchmark.RunAsync),
+    new("startup", "from a server's start to its first answers, and its memory; of two in turn", StartupBenchmark.RunAsync),
+    new("memory", "peak memory of a program that runs to its end; of two in turn", MemoryBenchmark.RunAsync),
     new("model", "prefill and decode on the CPU device, beside the machine's limits", ModelBenchmark.RunAsync),
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
     new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync),

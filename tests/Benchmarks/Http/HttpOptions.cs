@@ -65,7 +65,6 @@ internal sealed record HttpOptions
     {
         var arguments = new Arguments(
             args, "--url", "--peer", "--tests", "--clients", "--input", "--output", "--requests", "--rounds", "--prefix", "--streams", "--prompt", "--every", "--seconds", "--warm", "--tokens", "--seed", "--csv");
-        IReadOnlyList<int> tokens = arguments.Integers("--tokens", "300,1900");
         return new HttpOptions
         {
             Url = ParseUrl("--url", arguments.Text("--url") ?? throw new UsageException("--url is needed: the server to measure.")),
@@ -82,7 +81,7 @@ internal sealed record HttpOptions
             Every = arguments.Number("--every", 2.5),
             Seconds = arguments.Integer("--seconds", 20),
             Warm = arguments.Integer("--warm", 8),
-            Tokens = tokens is [var low, var high] && low < high ? (low, high) : throw new UsageException("--tokens takes two ids, the lower one first."),
+            Tokens = arguments.Range("--tokens", "300,1900"),
             Seed = arguments.Integer("--seed", Environment.TickCount & 0xFFFFFF),
             Csv = arguments.Text("--csv"),
         };

@@ -1,3 +1,5 @@
+using ServingGrid.Benchmarks.Reporting;
+
 namespace ServingGrid.Benchmarks.Http;
 
 /// <summary>One kind of load. A round adds to what the earlier ones found.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ServingGrid.Benchmarks.Reporting;
 
 namespace ServingGrid.Benchmarks.Http;
 

@@ -17,13 +17,19 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
     /// <summary>Asks for the model's name and sends requests for a while, so that nothing is done for the first time later.</summary>
     public async Task PrepareAsync(TimeSpan warmUp)
     {
-        string models = await TalkAsync(() => _http.GetStringAsync("/v1/models"));
-        _model = (string)JsonNode.Parse(models)!["data"]![0]!["id"]!;
+        await FindModelAsync();
         long start = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(start) < warmUp)
         {
             await Task.WhenAll(CompleteAsync(prompts.Make(128), 16), CompleteAsync(prompts.Make(300), 16));
         }
+    }
+
+    /// <summary>Asks for the model's name, which every request needs.</summary>
+    public async Task FindModelAsync()
+    {
+        string models = await TalkAsync(() => _http.GetStringAsync("/v1/models"));
+        _model = (string)JsonNode.Parse(models)!["data"]![0]!["id"]!;
     }
 
     /// <summary>One streamed greedy completion of a prompt given as token ids, exactly <paramref name="maxTokens"/> long.</summary>

@@ -1,3 +1,5 @@
+using ServingGrid.Benchmarks.Reporting;
+
 namespace ServingGrid.Benchmarks.Http;
 
 /// <summary>A long prefix that several clients bring at once, first when nobody has met it and then when the server has.</summary>

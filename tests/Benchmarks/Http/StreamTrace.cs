@@ -19,6 +19,9 @@ internal sealed record StreamTrace
     /// <summary>Milliseconds from the request to the first chunk.</summary>
     public double FirstTokenMilliseconds => Stopwatch.GetElapsedTime(Sent, Chunks[0]).TotalMilliseconds;
 
+    /// <summary>Milliseconds from the request to the last chunk.</summary>
+    public double TotalMilliseconds => Stopwatch.GetElapsedTime(Sent, Chunks[^1]).TotalMilliseconds;
+
     /// <summary>Milliseconds between chunks.</summary>
     public IEnumerable<double> Gaps => GapsOf(Chunks);
 

@@ -36,6 +36,10 @@ internal sealed class Arguments
 
     public IReadOnlyList<int> Integers(string name, string otherwise) => [.. Texts(name, otherwise).Select(text => Parse(name, text))];
 
+    /// <summary>Two numbers, the lower one first.</summary>
+    public (int Low, int High) Range(string name, string otherwise) =>
+        Integers(name, otherwise) is [var low, var high] && low < high ? (low, high) : throw new UsageException($"{name} takes two numbers, the lower one first.");
+
     private static int Parse(string name, string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > 0
         ? number
         : throw new UsageException($"{name} takes positive whole numbers, not '{text}'.");

@@ -2,18 +2,19 @@ using System.Globalization;
 
 namespace ServingGrid.Benchmarks.Reporting;
 
-/// <summary>This process's peak of resident memory (Linux: VmHWM), and the way to start it anew.</summary>
+/// <summary>Resident memory of processes, as Linux accounts for it: pages of mapped files count.</summary>
 internal static class ProcessMemory
 {
-    private const string Field = "VmHWM:";
+    private const string Peak = "VmHWM:";
 
-    /// <summary>Peak since the start or the last <see cref="ResetPeak"/>, in MiB; NaN where the system does not tell.</summary>
-    public static double PeakMegabytes()
-    {
-        const string Status = "/proc/self/status";
-        string? line = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal)) : null;
-        return line is null ? double.NaN : double.Parse(line[Field.Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) / 1024;
-    }
+    /// <summary>This process's peak since the start or the last <see cref="ResetPeak"/>, in MiB; NaN where the system does not tell.</summary>
+    public static double PeakMegabytes() => PeakMegabytes(Environment.ProcessId);
+
+    /// <summary>A process's peak in MiB; NaN where the system does not tell, or when it has ended.</summary>
+    public static double PeakMegabytes(int process) => Read(process, Peak);
+
+    /// <summary>A process's resident memory now in MiB, by what it consists of.</summary>
+    public static (double Anonymous, double File) ResidentMegabytes(int process) => (Read(process, "RssAnon:"), Read(process, "RssFile:"));
 
     /// <summary>Lets the peak be that of what follows (proc(5): "5" to clear_refs), after giving back what is garbage.</summary>
     public static void ResetPeak()
@@ -24,6 +25,21 @@ internal static class ProcessMemory
         if (File.Exists(ClearReferences))
         {
             File.WriteAllText(ClearReferences, "5");
+        }
+    }
+
+    private static double Read(int process, string field)
+    {
+        string status = $"/proc/{process}/status";
+        try
+        {
+            // "VmHWM:     12345 kB"; a process that has ended but not been waited for has no such line.
+            string? line = File.ReadLines(status).FirstOrDefault(line => line.StartsWith(field, StringComparison.Ordinal));
+            return line is null ? double.NaN : double.Parse(line[field.Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) / 1024;
+        }
+        catch (IOException)
+        {
+            return double.NaN;
         }
     }
 }

@@ -28,6 +28,16 @@ internal sealed class Table(params string[] header)
         }
     }
 
+    /// <summary>Prints, and saves if there is a path.</summary>
+    public void Report(string? csv)
+    {
+        Print(Console.Out);
+        if (csv is not null)
+        {
+            Save(csv);
+        }
+    }
+
     /// <summary>Writes the same rows as CSV.</summary>
     public void Save(string path) => File.WriteAllLines(path, _rows.Prepend(header).Select(row => string.Join(',', row)));
 

@@ -1,11 +1,23 @@
-using ServingGrid.Benchmarks.Reporting;
-
-namespace ServingGrid.Benchmarks.Http;
+namespace ServingGrid.Benchmarks.Reporting;
 
 /// <summary>What one server did in one test: samples by measure, pooled over the rounds, and how to sum them up.</summary>
 internal sealed class Findings
 {
     private readonly Dictionary<string, (List<double> Samples, Func<IEnumerable<double>, double> Sum)> _measures = [];
+
+    /// <summary>One server's findings, or two servers' side by side.</summary>
+    public static Table Compare(IReadOnlyList<Findings> servers)
+    {
+        var table = new Table("measure", "ours", "peer", "ours/peer");
+        foreach (string measure in servers[0].Measures)
+        {
+            double own = servers[0].Result(measure);
+            double other = servers.Count == 1 ? double.NaN : servers[1].Result(measure);
+            table.Add(measure, own, other, own / other);
+        }
+
+        return table;
+    }
 
     /// <summary>In the order in which they were first met.</summary>
     public IEnumerable<string> Measures => _measures.Keys;
