@@ -13,7 +13,7 @@ public static class DeviceCatalog
     /// <summary>SIMD kernels on this machine's processor.</summary>
     public const string Cpu = "cpu";
 
-    private static readonly Lazy<string> Best = new(() => List().First(IsChosen).Id);
+    private static readonly Lazy<string> Best = new(() => Gpus(warn: null) is [var gpu, ..] ? gpu.Id : Cpu);
 
     /// <summary>Every device that can be named here, best first.</summary>
     /// <param name="warn">Told, in one sentence, about a driver that is there but fails.</param>
@@ -58,12 +58,14 @@ public static class DeviceCatalog
         }
     }
 
-    // An OpenCL device that is no GPU is slower than the SIMD kernels, and the CPU accelerator is for tests.
-    private static bool IsChosen(DeviceListing device) => device.Kind is DeviceKind.Cuda or DeviceKind.OpenClGpu or DeviceKind.Cpu;
+    // An OpenCL device that is no GPU is slower than the SIMD kernels: where there can be none but those, no time is spent on listing them.
+    private static IReadOnlyList<DeviceListing> Gpus(Action<string>? warn) => GpuNodes.MayExist
+        ? [.. IlgpuDevices.List(warn).Where(d => d.Kind is DeviceKind.Cuda or DeviceKind.OpenClGpu).OrderBy(d => d.Kind)]
+        : [];
 
     private static Device OpenBest(CpuDeviceOptions? cpu, Action<string>? warn)
     {
-        foreach (DeviceListing found in List(warn).Where(d => IsChosen(d) && d.Kind != DeviceKind.Cpu))
+        foreach (DeviceListing found in Gpus(warn))
         {
             try
             {
