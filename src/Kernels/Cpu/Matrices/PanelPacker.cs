@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Model.Gguf;
 
 namespace ServingGrid.Kernels.Cpu.Matrices;
@@ -10,6 +11,11 @@ internal static unsafe class PanelPacker<F>
     /// <summary>
     /// Packs up to 16 rows from <paramref name="firstRow"/> on; missing rows of the last panel stay as they are (zero).
     /// </summary>
+    /// <remarks>
+    /// Runs once for each panel while a process starts, long before .NET would compile it a second time, and its loops are too short to be
+    /// replaced while they run: it has to be optimised from the first call.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(TensorData source, int firstRow, byte* panel)
     {
         PanelLayout layout = PanelLayout.Of(source.Type)!;
@@ -42,6 +48,7 @@ internal static unsafe class PanelPacker<F>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PackWeights(uint* groups, uint* low, uint* high)
     {
         if (F.LowBits == 8)
@@ -84,6 +91,7 @@ internal static unsafe class PanelPacker<F>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PackScales(byte* scales, int row, ushort scale, ushort min)
     {
         bool two = F.HasMin || F.HalfScales;
