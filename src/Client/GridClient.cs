@@ -21,10 +21,15 @@ public sealed class GridClient : IGridClient
     private readonly ModelTextCache _models;
     private readonly RequestStream _requests;
 
-    public GridClient(IGrainFactory grains, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> log)
+    /// <param name="grains">The Orleans client.</param>
+    /// <param name="options">How long to wait and how often to try.</param>
+    /// <param name="time">Clock of deadlines.</param>
+    /// <param name="log">Where attempts that fail are reported.</param>
+    /// <param name="local">The model that this process serves itself, asked for at the first request.</param>
+    public GridClient(IGrainFactory grains, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> log, Lazy<ILocalModel>? local = null)
     {
         (_grains, _time) = (grains, time);
-        _models = new ModelTextCache(grains, options.Value, time, log);
+        _models = new ModelTextCache(grains, options.Value, time, log, local);
         _requests = new RequestStream(Start, options.Value, time, log);
     }
 

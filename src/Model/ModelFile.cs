@@ -32,8 +32,8 @@ public sealed class ModelFile : IDisposable
 
     public GgufMetadata Metadata => _file.Metadata;
 
-    /// <summary>The file's header: all that a client needs for tokenizer and chat template, through <see cref="GgufHeader.Parse"/>.</summary>
-    public ReadOnlyMemory<byte> HeaderBytes => _file.Header.Bytes;
+    /// <summary>The file's header: all that a client needs for tokenizer and chat template. Does not need the file to stay open.</summary>
+    public GgufHeader Header => _file.Header;
 
     /// <summary>
     /// SHA-256, in lower-case hexadecimal, over the header, the total length of the tensors' data and the first 4 KiB of each

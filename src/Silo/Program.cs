@@ -1,4 +1,5 @@
 using ServingGrid.Grains.Hosting;
+using ServingGrid.Grains.Workers;
 using ServingGrid.Kernels;
 using ServingGrid.Silo;
 
@@ -18,6 +19,7 @@ try
 {
     using SecondSignal second = new();
     await using WebApplication app = SiloApp.Create(SiloOptions.Parse(args));
+    await app.Services.GetRequiredService<WorkerOpening>().Found;
     await app.StartAsync();
     SiloApp.Announce(app);
     await app.WaitForShutdownAsync();

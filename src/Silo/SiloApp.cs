@@ -9,7 +9,7 @@ namespace ServingGrid.Silo;
 /// <summary>Puts a worker process together: the silo, and a small HTTP endpoint for its health and metrics.</summary>
 internal static class SiloApp
 {
-    /// <exception cref="StartupException">The model or the device cannot be used.</exception>
+    /// <exception cref="StartupException">An option is out of range. A model or device that cannot be used ends the start of the host.</exception>
     public static WebApplication Create(SiloOptions options)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });

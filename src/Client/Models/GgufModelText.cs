@@ -32,13 +32,23 @@ internal sealed class GgufModelText : ModelText
     public override bool HasChatTemplate => _template is not null;
 
     /// <exception cref="GridException"><see cref="GridError.Internal"/>: the header cannot be used.</exception>
-    public static GgufModelText Parse(ModelCard card, byte[] header, TimeProvider time)
+    public static GgufModelText Parse(ModelCard card, byte[] header, TimeProvider time) => Create(card, time, () =>
+    {
+        GgufMetadata metadata = GgufHeader.Parse(header, card.Name).Metadata;
+        return (metadata, TokenizerFactory.Create(metadata));
+    });
+
+    /// <summary>With the tokenizer that this process has already.</summary>
+    /// <exception cref="GridException"><see cref="GridError.Internal"/>: the chat template cannot be used.</exception>
+    public static GgufModelText Of(ILocalModel model, TimeProvider time) => Create(model.Card, time, () => (model.Metadata, model.Tokenizer));
+
+    private static GgufModelText Create(ModelCard card, TimeProvider time, Func<(GgufMetadata Metadata, Tokenizer Tokenizer)> read)
     {
         try
         {
-            GgufMetadata metadata = GgufHeader.Parse(header, card.Name).Metadata;
+            (GgufMetadata metadata, Tokenizer tokenizer) = read();
             string? template = metadata.GetString("tokenizer.chat_template");
-            return new GgufModelText(card, TokenizerFactory.Create(metadata), template is null ? null : ChatTemplate.Parse(template), time);
+            return new GgufModelText(card, tokenizer, template is null ? null : ChatTemplate.Parse(template), time);
         }
         catch (Exception exception) when (exception is GgufException or ChatTemplateException)
         {

@@ -5,7 +5,7 @@ using ServingGrid.Client.Requests;
 namespace ServingGrid.Client.Models;
 
 /// <summary>The models that this process has spoken to: each header is fetched once and kept until the grid says that it has another. Thread-safe.</summary>
-internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions options, TimeProvider time, ILogger log)
+internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions options, TimeProvider time, ILogger log, Lazy<ILocalModel>? local = null)
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<ModelText>>> _models = new(StringComparer.Ordinal);
 
@@ -64,6 +64,11 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
 
         IModelGrain grain = grains.GetGrain<IModelGrain>(model);
         ModelCard card = await grain.GetCard();
+        if (local?.Value is { } own && own.Card.Name == model && own.Card.Fingerprint == card.Fingerprint)
+        {
+            return GgufModelText.Of(own, time);
+        }
+
         byte[]? header = null;
         long filled = 0;
         while (header is null || filled < header.LongLength)

@@ -11,18 +11,17 @@ internal static class EmbeddedSilo
     // The gateway has ended every answer with an error by then: there is nothing to wait for.
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>Opens the model and adds the silo. Returns when the weights are loaded.</summary>
-    /// <exception cref="StartupException">The model or the device is not usable; one sentence says why.</exception>
-    public static Worker Add(WebApplicationBuilder builder, GatewayOptions options)
+    /// <summary>Adds the silo of a model that is being opened, and a client of it.</summary>
+    public static void Add(WebApplicationBuilder builder, WorkerOptions options, WorkerOpening opening)
     {
-        Worker worker = builder.AddServingGridWorker(ToWorkerOptions(options), ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
+        builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
 
         // There is no other silo that a slow start could be tried on.
         builder.Services.AddServingGridClient(client => client.HedgeAfter = null);
-        return worker;
     }
 
-    private static WorkerOptions ToWorkerOptions(GatewayOptions options)
+    /// <exception cref="StartupException">An option is out of range.</exception>
+    public static WorkerOptions ToWorkerOptions(GatewayOptions options)
     {
         var worker = new WorkerOptions
         {
@@ -32,10 +31,12 @@ internal static class EmbeddedSilo
             Threads = options.Threads ?? 0,
             ContextLength = options.ContextLength,
         };
-        return worker with
+        worker = worker with
         {
             MaxSequences = options.MaxSequences ?? worker.MaxSequences,
             MaxWaiting = options.MaxWaiting ?? worker.MaxWaiting,
         };
+        worker.Validate();
+        return worker;
     }
 }

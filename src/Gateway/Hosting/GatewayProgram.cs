@@ -48,18 +48,27 @@ internal static class GatewayProgram
     {
         using SecondSignal second = new();
         ListenAddresses.Check(options.Urls);
-        Worker? worker = null;
-        await using WebApplication app = GatewayApp.Create(options, builder =>
+        if (options.Cluster.Kind != ClusterKind.Local)
         {
-            if (options.Cluster.Kind == ClusterKind.Local)
-            {
-                worker = EmbeddedSilo.Add(builder, options);
-            }
-            else
-            {
-                GridSilos.Connect(builder, options);
-            }
+            await using WebApplication gateway = GatewayApp.Create(options, builder => GridSilos.Connect(builder, options));
+            await ServeAsync(gateway, async () => Banner.Describe(gateway.Urls, options, await GridSilos.DescribeAsync(gateway.Services)));
+            return;
+        }
+
+        // First of all, because it takes longest and the rest can be done meanwhile.
+        WorkerOptions workerOptions = EmbeddedSilo.ToWorkerOptions(options);
+        await using var opening = WorkerOpening.Begin(workerOptions);
+        await using WebApplication app = GatewayApp.Create(options, builder => EmbeddedSilo.Add(builder, workerOptions, opening));
+        await opening.Found;
+        await ServeAsync(app, async () =>
+        {
+            Worker worker = await opening.Worker;
+            return Banner.Describe(app.Urls, options, worker.Card, worker.Engine.Device.Info);
         });
+    }
+
+    private static async Task ServeAsync(WebApplication app, Func<Task<string>> describe)
+    {
         try
         {
             await app.StartAsync();
@@ -70,9 +79,7 @@ internal static class GatewayProgram
             throw new StartupException(failure.Message, failure);
         }
 
-        Console.WriteLine(worker is not null
-            ? Banner.Describe(app.Urls, options, worker.Card, worker.Engine.Device.Info)
-            : Banner.Describe(app.Urls, options, await GridSilos.DescribeAsync(app.Services)));
+        Console.WriteLine(await describe());
         await app.WaitForShutdownAsync();
     }
 

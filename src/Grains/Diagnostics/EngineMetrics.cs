@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Microsoft.Extensions.Hosting;
 using ServingGrid.Engine;
 
 namespace ServingGrid.Grains.Diagnostics;
@@ -8,7 +7,7 @@ namespace ServingGrid.Grains.Diagnostics;
 /// The state of one engine as observable instruments, under the names that vLLM's dashboards chart. Lives as long as its
 /// engine: disposing it ends the series.
 /// </summary>
-internal sealed class EngineMetrics : IHostedService, IDisposable
+internal sealed class EngineMetrics : IDisposable
 {
     private readonly Meter _meter = new("ServingGrid");
 
@@ -33,11 +32,6 @@ internal sealed class EngineMetrics : IHostedService, IDisposable
         void Counter(string name, Func<EngineStatus, long> value, string description) =>
             _meter.CreateObservableCounter(name, () => new Measurement<long>(value(engine.Status), labels), description: description);
     }
-
-    // Hosted so that the container makes it: instruments are observed, nobody asks for them.
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public void Dispose() => _meter.Dispose();
 }

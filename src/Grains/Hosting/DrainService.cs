@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Workers;
@@ -15,12 +16,14 @@ public sealed class DrainOptions
 /// Stops before the silo does (hosted services stop in reverse order): no new requests, running ones finish, and those that do
 /// not in time are failed so that their clients resume them elsewhere.
 /// </summary>
-internal sealed class DrainService(LocalDevice device, DrainOptions options, TimeProvider time, ILogger<DrainService> log) : IHostedService
+internal sealed class DrainService(IServiceProvider services, DrainOptions options, TimeProvider time, ILogger<DrainService> log) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        // Not before: services are made before the worker is open.
+        var device = services.GetRequiredService<LocalDevice>();
         device.StartDraining();
         DeviceLoad load = device.Load();
         log.Draining(device.Identity.Id, load.Running + load.Waiting);

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Runtime.Hosting;
 using Orleans.Runtime.MembershipService.SiloMetadata;
+using ServingGrid.Client;
 using ServingGrid.Client.Clustering;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
@@ -19,24 +20,36 @@ namespace ServingGrid.Grains.Hosting;
 /// <summary>Makes a host a worker of the grid: the silo program, and the embedded silo of a single process.</summary>
 public static class WorkerHosting
 {
-    /// <summary>Opens the model and adds an Orleans silo that serves it. Returns when the weights are loaded.</summary>
-    /// <exception cref="StartupException">One sentence for the operator: print it and exit with 1.</exception>
-    public static Worker AddServingGridWorker(this IHostApplicationBuilder builder, WorkerOptions options, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+    /// <summary>
+    /// Adds an Orleans silo that serves a model, which is opened from now on; the start of the host waits for it. What cannot be used ends that start with
+    /// an exception in which <see cref="StartupFailure.Find"/> finds one sentence for the operator: print it and exit with 1.
+    /// </summary>
+    /// <returns>The opening, which the host's container disposes.</returns>
+    /// <exception cref="StartupException">An option is out of range.</exception>
+    public static WorkerOpening AddServingGridWorker(
+        this IHostApplicationBuilder builder, WorkerOptions options, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
     {
-        Worker worker = Worker.Open(options);
-        builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => worker, SiloNames.New(options.Role), drain));
+        options.Validate();
+        return builder.AddServingGridWorker(options, WorkerOpening.Begin(options), cluster, endpoints, drain);
+    }
+
+    /// <summary>The same with an opening that has begun already.</summary>
+    public static WorkerOpening AddServingGridWorker(
+        this IHostApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+    {
+        builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => opening, SiloNames.New(options.Role), drain));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
-        return worker;
+        return opening;
     }
 
     /// <summary>Adds a worker to a silo: grains, placement, reports, metrics.</summary>
     /// <param name="silo">The silo.</param>
     /// <param name="options">What the worker is opened with.</param>
-    /// <param name="worker">Creates the worker; the container disposes it.</param>
+    /// <param name="opening">Begins to open the worker; the container disposes it.</param>
     /// <param name="siloName">Unique in the grid.</param>
     /// <param name="drain">How it stops.</param>
     public static ISiloBuilder AddServingGridWorker(
-        this ISiloBuilder silo, WorkerOptions options, Func<IServiceProvider, Worker> worker, string siloName, DrainOptions? drain = null)
+        this ISiloBuilder silo, WorkerOptions options, Func<IServiceProvider, WorkerOpening> opening, string siloName, DrainOptions? drain = null)
     {
         silo.Configure<SiloOptions>(names => names.SiloName = siloName);
         silo.UseSiloMetadata(new Dictionary<string, string>
@@ -47,11 +60,15 @@ public static class WorkerHosting
 
         IServiceCollection services = silo.Services;
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(worker);
+        services.AddSingleton(opening);
+
+        // Asked for by what runs once the silo is active, and GridMembership lets it become active when the worker is open: nobody waits here.
+        services.AddSingleton(provider => provider.GetRequiredService<WorkerOpening>().Worker.GetAwaiter().GetResult());
+        services.AddSingleton(provider => new Lazy<ILocalModel>(provider.GetRequiredService<Worker>));
         services.AddSingleton<LocalDevice>();
         services.AddSingleton<GridView>();
         services.AddSingleton<GridReporter>();
-        services.AddSingleton(provider => RoutingPolicies.Create(provider.GetRequiredService<Worker>().Options.RoutingPolicy));
+        services.AddSingleton(_ => RoutingPolicies.Create(options.RoutingPolicy));
         services.AddSingleton<DeviceRouter>();
         services.AddSingleton(options.Disaggregation);
         services.AddSingleton<ReservationTable>();
@@ -68,7 +85,7 @@ public static class WorkerHosting
         services.AddSingleton<SiloDetailsReader>();
         services.AddSingleton(drain ?? new DrainOptions());
         services.AddSingleton(provider => new RequestMetrics(provider.GetRequiredService<LocalDevice>().Identity.Model.Name, provider.GetRequiredService<TimeProvider>()));
-        services.AddHostedService(provider =>
+        services.AddSingleton(provider =>
         {
             LocalDevice device = provider.GetRequiredService<LocalDevice>();
             return new EngineMetrics(device.Worker.Engine, device.Identity.Model.Name, device.Identity.Id);

@@ -9,17 +9,19 @@ using ServingGrid.Model.Tokenization;
 namespace ServingGrid.Grains.Workers;
 
 /// <summary>One model on one device: the file, the device and the engine, opened together and closed together. Thread-safe.</summary>
-public sealed class Worker : IAsyncDisposable
+public sealed class Worker : ILocalModel, IAsyncDisposable
 {
     private readonly Device _device;
 
-    private Worker(WorkerOptions options, Device device, InferenceEngine engine, ModelCard card, ReadOnlyMemory<byte> header)
+    private Worker(WorkerOptions options, Device device, InferenceEngine engine, ModelCard card, GgufHeader header, Tokenizer tokenizer)
     {
         _device = device;
         Options = options;
         Engine = engine;
         Card = card;
-        Header = header;
+        Header = header.Bytes;
+        Metadata = header.Metadata;
+        Tokenizer = tokenizer;
     }
 
     public WorkerOptions Options { get; }
@@ -31,9 +33,19 @@ public sealed class Worker : IAsyncDisposable
     /// <summary>Header of the model file, for clients.</summary>
     public ReadOnlyMemory<byte> Header { get; }
 
+    /// <inheritdoc/>
+    public GgufMetadata Metadata { get; }
+
+    /// <inheritdoc/>
+    public Tokenizer Tokenizer { get; }
+
     /// <summary>Opens the model, creates the device, loads the weights and starts the engine. Takes seconds for a large model.</summary>
+    /// <param name="options">What to open.</param>
+    /// <param name="time">The engine's clock.</param>
+    /// <param name="loggers">Where devices that are passed over and steps that fail are reported.</param>
+    /// <param name="found">Called when the model file and the device are open, before the weights are loaded.</param>
     /// <exception cref="StartupException">An option, the model file or the device is not usable; one sentence says why.</exception>
-    public static Worker Open(WorkerOptions options, TimeProvider? time = null, ILoggerFactory? loggers = null)
+    public static Worker Open(WorkerOptions options, TimeProvider? time = null, ILoggerFactory? loggers = null, Action? found = null)
     {
         options.Validate();
         Device? device = null;
@@ -44,6 +56,7 @@ public sealed class Worker : IAsyncDisposable
             ILogger? log = loggers?.CreateLogger<Worker>();
             device = DeviceCatalog.Open(options.Device, new CpuDeviceOptions { Threads = options.Threads }, warning => log?.DevicePassedOver(warning));
             EngineOptions engineOptions = KvMemory.Resolve(options, model.Config, device);
+            found?.Invoke();
             InferenceEngine engine = new(
                 model.Config, model.Weights, model.Fingerprint, tokenizer, device, engineOptions, time, loggers?.CreateLogger<InferenceEngine>());
             ModelCard card = new()
@@ -55,7 +68,7 @@ public sealed class Worker : IAsyncDisposable
                 BlockSize = options.BlockSize,
                 Created = (time ?? TimeProvider.System).GetUtcNow(),
             };
-            return new Worker(options, device, engine, card, model.HeaderBytes);
+            return new Worker(options, device, engine, card, model.Header, tokenizer);
         }
         catch (Exception exception) when (exception is GgufException or ArgumentException or DeviceException or NotSupportedException)
         {

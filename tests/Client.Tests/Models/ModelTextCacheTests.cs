@@ -2,6 +2,8 @@ using System.Reflection;
 using Microsoft.Extensions.Logging.Abstractions;
 using ServingGrid.Client.Models;
 using ServingGrid.Model;
+using ServingGrid.Model.Gguf;
+using ServingGrid.Model.Tokenization;
 using ServingGrid.Testing;
 
 namespace ServingGrid.Client.Tests.Models;
@@ -57,6 +59,24 @@ public sealed class ModelTextCacheTests
         Assert.Same(second, await _cache.Get("m", default));
     }
 
+    [Theory]
+    [InlineData("m", FirstFile, true)]
+    [InlineData("m", "another", false)]
+    [InlineData("n", FirstFile, false)]
+    public async Task Get_ModelOfThisProcess_ItsTokenizerIfItIsTheOneThatTheGridHas(string name, string fingerprint, bool same)
+    {
+        using ModelFile file = ModelFile.Open(ModelFiles.Bundled);
+        var local = new LocalModel(Grid.Card(name, fingerprint), file.Metadata, TokenizerFactory.Create(file.Metadata));
+        var cache = new ModelTextCache(GrainFactory.Over(_grid), new GridClientOptions(), TimeProvider.System, NullLogger.Instance, new Lazy<ILocalModel>(local));
+        ModelText text = await cache.Get("m", default);
+
+        Assert.Equal(same, ReferenceEquals(local.Tokenizer, text.Tokenizer));
+        Assert.True(text.HasChatTemplate);
+        Assert.Equal(FirstFile, text.Card.Fingerprint);
+    }
+
+    private sealed record LocalModel(ModelCard Card, GgufMetadata Metadata, Tokenizer Tokenizer) : ILocalModel;
+
     /// <summary>The grains that the cache asks, for the bundled model.</summary>
     private sealed class Grid : IModelCatalogGrain, IModelGrain
     {
@@ -69,15 +89,15 @@ public sealed class ModelTextCacheTests
 
         public int Asked => _asked;
 
-        public Task<IReadOnlyList<ModelCard>> GetModels() => Task.FromResult<IReadOnlyList<ModelCard>>([Card()]);
+        public Task<IReadOnlyList<ModelCard>> GetModels() => Task.FromResult<IReadOnlyList<ModelCard>>([Card("m", Fingerprint)]);
 
         public Task<ModelCard?> FindModel(string name)
         {
             Interlocked.Increment(ref _asked);
-            return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card());
+            return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card("m", Fingerprint));
         }
 
-        public Task<ModelCard> GetCard() => Task.FromResult(Card());
+        public Task<ModelCard> GetCard() => Task.FromResult(Card("m", Fingerprint));
 
         public Task<ModelHeaderPiece> GetHeaderPiece(long offset) => Task.FromResult(new ModelHeaderPiece
         {
@@ -89,13 +109,13 @@ public sealed class ModelTextCacheTests
         private static byte[] ReadHeader()
         {
             using ModelFile model = ModelFile.Open(ModelFiles.Bundled);
-            return model.HeaderBytes.ToArray();
+            return model.Header.Bytes.ToArray();
         }
 
-        private ModelCard Card() => new()
+        public static ModelCard Card(string name, string fingerprint) => new()
         {
-            Name = "m",
-            Fingerprint = Fingerprint,
+            Name = name,
+            Fingerprint = fingerprint,
             ContextLength = 100,
             VocabularySize = 100,
             BlockSize = 32,
