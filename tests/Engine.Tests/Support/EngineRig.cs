@@ -21,7 +21,7 @@ internal sealed class EngineRig : IAsyncDisposable
         MaxSequences = 8,
     };
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     public EngineRig(EngineOptions? options = null, Tokenizer? tokenizer = null, Device? device = null, TimeProvider? time = null)
     {
