@@ -10,7 +10,7 @@ public enum GridError
     /// <summary>No such model in the grid.</summary>
     ModelNotFound,
 
-    /// <summary>Every queue is full: try again after <see cref="GridException.RetryAfter"/>.</summary>
+    /// <summary>The queue of every device that was asked is full: try again after <see cref="GridException.RetryAfter"/>.</summary>
     Overloaded,
 
     /// <summary>The grid has no silo that could serve this now, or lost it and found no other in time.</summary>
@@ -43,4 +43,8 @@ public sealed class GridException : Exception
     /// <summary>The request's field that is wrong ("max_tokens"), with <see cref="GridError.InvalidRequest"/>.</summary>
     [Id(2)]
     public string? Parameter { get; init; }
+
+    /// <summary>The device whose queue is full, with <see cref="GridError.Overloaded"/>: another may have room.</summary>
+    [Id(3)]
+    public string? Device { get; init; }
 }

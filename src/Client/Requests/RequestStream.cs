@@ -17,7 +17,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
     public async IAsyncEnumerable<GenerateUpdate> Read(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellation)
     {
         List<int> generated = [];
-        HashSet<string> lost = [];
+        HashSet<string> avoid = [];
         GenerateUsage? firstUsage = null;
         bool accepted = false;
         long lastProgress = time.GetTimestamp();
@@ -81,7 +81,14 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
 
             if (device is not null)
             {
-                lost.Add(device);
+                avoid.Add(device);
+            }
+
+            if (failure is GridException { Error: GridError.Overloaded, Device: { } full } && avoid.Add(full) && started < options.MaxAttempts)
+            {
+                // Another may have room. The one that says no twice was the only one to ask.
+                ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "queue full"));
+                continue;
             }
 
             // A stream that just ends, without a finish, is as broken as one that throws: ReadAsync has thrown in both cases.
@@ -101,7 +108,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 log.AttemptSilent(request.RequestId, started - 1, options.HedgeAfter!.Value.TotalSeconds);
             }
 
-            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. lost] };
+            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid] };
             return new AttemptReader(start(attempt, cancellation), options.StartTimeout, options.StallTimeout, time, log, cancellation);
         }
     }

@@ -55,7 +55,7 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport, R
                 local.Worker.Engine, transport, EngineMapping.ToSequence(order.Attempt), order.SkipTokens, order.Target, cancellation);
             return result.Accepted is { } done
                 ? new PrefillAnswer(EngineMapping.ToToken(done.First), done.CachedTokens, done.SentBytes, done.SendTime)
-                : throw EngineMapping.ToException(result.Refused!);
+                : throw EngineMapping.ToException(result.Refused!, local.Identity.Id);
         }
         catch (Exception exception) when (exception is EngineException or KvTransferException)
         {

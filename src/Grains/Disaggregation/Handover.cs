@@ -72,7 +72,7 @@ internal sealed class Handover(
 
             // The silo of an earlier attempt was lost between the last token and the end: there is only the end to be told.
             ? (Accepted(engine.Submit(request)), Task.CompletedTask)
-            : throw EngineMapping.ToException(reserved.Refused);
+            : throw EngineMapping.ToException(reserved.Refused, device.Identity.Id);
     }
 
     private DecodeSite Site()
@@ -179,6 +179,6 @@ internal sealed class Handover(
         return null;
     }
 
-    private static T Accepted<T>(SubmitResult<T> result)
-        where T : class => result.Accepted ?? throw EngineMapping.ToException(result.Refused!);
+    private T Accepted<T>(SubmitResult<T> result)
+        where T : class => result.Accepted ?? throw EngineMapping.ToException(result.Refused!, device.Identity.Id);
 }

@@ -64,10 +64,16 @@ internal static class EngineMapping
         CompletionTokens = usage.CompletionTokens,
     };
 
-    public static GridException ToException(Refusal refusal) => refusal.Reason switch
+    /// <param name="refusal">What the engine said.</param>
+    /// <param name="device">Whose engine.</param>
+    public static GridException ToException(Refusal refusal, string device) => refusal.Reason switch
     {
         RefusalReason.InvalidRequest or RefusalReason.TooLong or RefusalReason.Finished => new GridException(GridError.InvalidRequest, refusal.Message) { Parameter = refusal.Parameter },
-        RefusalReason.QueueFull => new GridException(GridError.Overloaded, refusal.Message) { RetryAfter = refusal.RetryAfter ?? TimeSpan.FromSeconds(1) },
+        RefusalReason.QueueFull => new GridException(GridError.Overloaded, refusal.Message)
+        {
+            RetryAfter = refusal.RetryAfter ?? TimeSpan.FromSeconds(1),
+            Device = device,
+        },
 
         // Another silo may serve it.
         RefusalReason.Stopping or RefusalReason.Failed => new GridException(GridError.Unavailable, refusal.Message),

@@ -180,6 +180,28 @@ public sealed class RequestStreamTests
     }
 
     [Fact]
+    public async Task Read_OneQueueFull_AsksAnotherAtOnce()
+    {
+        List<GenerateUpdate> items = await Read(attempt => attempt.Avoid.Contains("a")
+            ? [On("b"), Tokens(1), Finish(FinishReason.Stop)]
+            : [new GridException(GridError.Overloaded, "full") { Device = "a" }]);
+
+        Assert.Equal([1], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+        Assert.Equal(["a"], _attempts[1].Avoid);
+    }
+
+    [Fact]
+    public async Task Read_EveryQueueFull_OverloadedAsSoonAsOneSaysSoTwice()
+    {
+        string[] devices = ["a", "b"];
+        GridException failure = await Assert.ThrowsAsync<GridException>(() => Read(
+            attempt => [new GridException(GridError.Overloaded, "full") { Device = devices.FirstOrDefault(device => !attempt.Avoid.Contains(device)) ?? "a" }]));
+
+        Assert.Equal(GridError.Overloaded, failure.Error);
+        Assert.Equal(3, _attempts.Count);
+    }
+
+    [Fact]
     public async Task Read_OverloadedWhileResuming_TriesAgain()
     {
         List<GenerateUpdate> items = await Read(attempt => attempt.Number switch

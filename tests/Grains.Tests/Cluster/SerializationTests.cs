@@ -149,9 +149,9 @@ public sealed class SerializationTests
     public void RoundTrip_GridException_KeepsKindAndDetails()
     {
         GridException? copy = Serializer.Deserialize<GridException>(Serializer.SerializeToArray(
-            new GridException(GridError.Overloaded, "full") { RetryAfter = TimeSpan.FromSeconds(2), Parameter = "p" }));
+            new GridException(GridError.Overloaded, "full") { RetryAfter = TimeSpan.FromSeconds(2), Parameter = "p", Device = "d" }));
 
-        Assert.Equal((GridError.Overloaded, "full", TimeSpan.FromSeconds(2), "p"), (copy!.Error, copy.Message, copy.RetryAfter, copy.Parameter));
+        Assert.Equal((GridError.Overloaded, "full", TimeSpan.FromSeconds(2), "p", "d"), (copy!.Error, copy.Message, copy.RetryAfter, copy.Parameter, copy.Device));
     }
 
     /// <summary>A message type without a case above would go untested.</summary>
