@@ -49,37 +49,20 @@ public sealed class NetworkFaultTests(ITestOutputHelper output)
     public async Task Delay_BetweenPrefillAndDecode_SameTokensStillRemoteAndNobodyDeclaredDead()
     {
         await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine);
-        Prefills before = await grid.CountAsync();
 
-        grid.Link.Become(new LinkConditions { Delay = Delay });
-        Assert.True(await RoundTripAsync(grid.Link) >= 2 * Delay);
-        output.WriteLine($"{await grid.CheckForAsync(Disturbance, "delayed")} rounds");
-        Prefills during = await grid.CountAsync();
-        Report(grid, before, during);
+        await DisturbAsync(grid, new LinkConditions { Delay = Delay }, async () => Assert.True(await RoundTripAsync(grid.Link) >= 2 * Delay));
+
         Assert.True(grid.Link.Counters.Delayed > 100, $"{grid.Link.Counters}");
-        Assert.True(during.Remote > before.Remote, $"{during}");
-        Assert.All(await grid.MembersAsync(), status => Assert.Equal(SiloStatus.Active, status));
-
-        grid.Link.Become(LinkConditions.Good);
-        await grid.ReturnToRemoteAsync(mayBeDead: false);
     }
 
     [Fact]
     public async Task Loss_BetweenPrefillAndDecode_SameTokensStillRemoteAndNobodyDeclaredDead()
     {
         await using LinkedGrid grid = await LinkedGrid.StartAsync(output.WriteLine, seed: 3);
-        Prefills before = await grid.CountAsync();
 
-        grid.Link.Become(new LinkConditions { Loss = 0.05 });
-        output.WriteLine($"{await grid.CheckForAsync(Disturbance, "lossy")} rounds");
-        Prefills during = await grid.CountAsync();
-        Report(grid, before, during);
+        await DisturbAsync(grid, new LinkConditions { Loss = 0.05 });
+
         Assert.True(grid.Link.Counters.Lost > 20, $"{grid.Link.Counters}");
-        Assert.True(during.Remote > before.Remote, $"{during}");
-        Assert.All(await grid.MembersAsync(), status => Assert.Equal(SiloStatus.Active, status));
-
-        grid.Link.Become(LinkConditions.Good);
-        await grid.ReturnToRemoteAsync(mayBeDead: false);
     }
 
     /// <summary>Worse than any network worth a grid: the silo beyond it may be declared dead, and the answers are the same.</summary>
@@ -129,6 +112,22 @@ public sealed class NetworkFaultTests(ITestOutputHelper output)
         Assert.True(grid.Link.Counters.CutOff > 20, $"{grid.Link.Counters}");
 
         await grid.ReturnToRemoteAsync(mayBeDead: true);
+    }
+
+    /// <summary>The grid goes on as if nothing were amiss while the link is bad, and after it.</summary>
+    private async Task DisturbAsync(LinkedGrid grid, LinkConditions conditions, Func<Task>? meanwhile = null)
+    {
+        Prefills before = await grid.CountAsync();
+        grid.Link.Become(conditions);
+        await (meanwhile?.Invoke() ?? Task.CompletedTask);
+        output.WriteLine($"{await grid.CheckForAsync(Disturbance, "disturbed")} rounds");
+        Prefills during = await grid.CountAsync();
+        Report(grid, before, during);
+        Assert.True(during.Remote > before.Remote, $"{during}");
+        Assert.All(await grid.MembersAsync(), status => Assert.Equal(SiloStatus.Active, status));
+
+        grid.Link.Become(LinkConditions.Good);
+        await grid.ReturnToRemoteAsync(mayBeDead: false);
     }
 
     private void Report(LinkedGrid grid, Prefills before, Prefills during) => output.WriteLine(
