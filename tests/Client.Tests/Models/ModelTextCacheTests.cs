@@ -29,10 +29,16 @@ public sealed class ModelTextCacheTests
     [Fact]
     public async Task Get_FailsAfterItsCallerHasLeft_TheNextOneAsksAgain()
     {
+        TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource<ModelCard?> answer = new();
-        _grid.Find = () => answer.Task;
+        _grid.Find = () =>
+        {
+            asked.SetResult();
+            return answer.Task;
+        };
         using CancellationTokenSource caller = new();
         Task<ModelText> left = _cache.Get("m", caller.Token);
+        await asked.Task.WaitAsync(TimeSpan.FromMinutes(1));
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
         _grid.Find = null;
