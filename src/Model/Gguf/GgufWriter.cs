@@ -62,6 +62,7 @@ public sealed class GgufWriter
     public GgufWriter AddTensor(string name, GgmlType type, int rows, int columns, RowFiller fill)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(type.RowBytes(columns), int.MaxValue / 2, nameof(columns));
         _tensors.Add((name, type, rows, columns, fill));
         return this;

@@ -42,7 +42,7 @@ public sealed class BlockLogTests
             }
 
             Assert.True(log.LoggedHashes <= truth.Values.Sum(held => (2 * held.Count) + BlockLog.Slack));
-        }, iter: 200);
+        }, seed: "0000KOIKNSXx2", iter: 200);
 
     [Fact]
     public void Append_EventsMissing_Refused()

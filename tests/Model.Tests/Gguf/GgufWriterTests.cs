@@ -70,4 +70,10 @@ public class GgufWriterTests
 
         return values;
     }
+
+    [Theory]
+    [InlineData(0, 32)]
+    [InlineData(1, 0)]
+    public void AddTensor_WithoutRowsOrColumns_Refused(int rows, int columns) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new GgufWriter().AddTensor("empty", GgmlType.F32, rows, columns, ReadOnlyMemory<float>.Empty));
 }
