@@ -107,7 +107,7 @@ internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
         if (half)
         {
             // One line for each step: as much of the next block as is read of this one, at the same pace.
-            code.prefetcht0(__byte_ptr[rcx + rdi]);
+            code.prefetcht1(__byte_ptr[rcx + rdi]);
             code.vcvtph2ps(zmm16, __ymmword_ptr[rcx]);
             code.vcvtph2ps(zmm17, __ymmword_ptr[rcx + 32]);
         }
