@@ -21,4 +21,7 @@ internal static partial class ClientLog
 
     [LoggerMessage(6, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} has shown nothing for {Seconds:0.0} s; another one is started beside it")]
     public static partial void AttemptSilent(this ILogger log, string requestId, int attempt, double seconds);
+
+    [LoggerMessage(7, LogLevel.Critical, "The client of the grid at {Cluster} cannot start: {Reason}")]
+    public static partial void ClientFailed(this ILogger log, string cluster, string reason);
 }

@@ -31,7 +31,7 @@ internal sealed record SiloOptions
           --kv-memory-mib N       size of the KV cache
           --kv-type TYPE          f16 (default) or f32
           --context N             longest sequence in tokens
-          --batch-tokens N        most tokens of a step
+          --batch-tokens N        most tokens of a step (default: 512, or 128 more than --max-sequences)
           --max-sequences N       most sequences computed at a time
           --max-waiting N         most sequences that wait
           --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two
@@ -92,7 +92,7 @@ internal sealed record SiloOptions
                 KvMemoryBytes = read.Number("--kv-memory-mib", 1, 1 << 24) is { } mib ? (long)mib << 20 : null,
                 KvType = read.Choice<KvType>("--kv-type") ?? KvType.F16,
                 ContextLength = read.Number("--context", 2, int.MaxValue),
-                MaxBatchTokens = read.Number("--batch-tokens", 1, 65536) ?? 512,
+                MaxBatchTokens = read.Number("--batch-tokens", 1, 65536),
                 MaxSequences = read.Number("--max-sequences", 1, 4096) ?? 64,
                 MaxWaiting = read.Number("--max-waiting", 1, 1 << 20) ?? 256,
                 RoutingPolicy = read.Text("--routing") ?? "kv-aware",
@@ -103,7 +103,7 @@ internal sealed record SiloOptions
                     ClusterSecret = Environment.GetEnvironmentVariable(SecretVariable) ?? "",
                 },
             },
-            Cluster = store with { ClusterId = read.Text("--cluster-id") ?? store.ClusterId },
+            Cluster = store with { ClusterId = ClusterId(read.Text("--cluster-id")) ?? store.ClusterId },
             Address = address,
             Port = read.Number("--port", 0, 65535) ?? 0,
             GatewayPort = read.Number("--gateway-port", 0, 65535) ?? 0,
@@ -114,6 +114,8 @@ internal sealed record SiloOptions
         read.RefuseRest();
         return options;
     }
+
+    private static string? ClusterId(string? text) => text is { Length: 0 } ? throw new StartupException("--cluster-id is empty.") : text;
 
     private static DisaggregationOptions Disaggregation(Arguments read)
     {

@@ -22,12 +22,19 @@ internal sealed class GridConnection : BackgroundService
 
     /// <exception cref="ClusterStoreException">The membership store cannot be used as it is configured.</exception>
     public GridConnection(ClusterStore cluster, IOptions<GridClientOptions> options, TimeProvider time, ILoggerFactory loggers)
+        : this(cluster, options, time, loggers, _ => { })
+    {
+    }
+
+    // The last argument has the last word on the Orleans client.
+    internal GridConnection(
+        ClusterStore cluster, IOptions<GridClientOptions> options, TimeProvider time, ILoggerFactory loggers, Action<IClientBuilder> configure)
     {
         (_cluster, _log) = (cluster, loggers.CreateLogger<GridConnection>());
         var services = new ServiceCollection();
         services.AddSingleton(loggers);
         services.AddLogging();
-        services.AddOrleansClient(client => client.UseServingGridCluster(cluster, NoteFailure));
+        services.AddOrleansClient(client => configure(client.UseServingGridCluster(cluster, NoteFailure)));
         _orleans = services.BuildServiceProvider();
         _client = new GridClient(_orleans.GetRequiredService<IClusterClient>(), options, time, loggers.CreateLogger<GridClient>());
     }
@@ -54,9 +61,18 @@ internal sealed class GridConnection : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        foreach (IHostedService service in _orleans.GetServices<IHostedService>())
+        try
         {
-            await service.StartAsync(stoppingToken);
+            foreach (IHostedService service in _orleans.GetServices<IHostedService>())
+            {
+                await service.StartAsync(stoppingToken);
+            }
+        }
+        catch (Exception failure) when (!stoppingToken.IsCancellationRequested)
+        {
+            // A grid that is not there is tried again below this: what comes up to here would fail again. It stops the host.
+            _log.ClientFailed(_cluster.Display, FirstLine(failure));
+            throw;
         }
 
         _connected = true;
@@ -65,11 +81,13 @@ internal sealed class GridConnection : BackgroundService
 
     private void NoteFailure(Exception failure)
     {
-        string problem = failure is SiloUnavailableException ? "no silo is active" : failure.Message.Split('\n')[0].Trim().TrimEnd('.');
+        string problem = failure is SiloUnavailableException ? "no silo is active" : FirstLine(failure);
         if (problem != _problem)
         {
             _log.NotConnected(_cluster.Display, problem);
             _problem = problem;
         }
     }
+
+    private static string FirstLine(Exception failure) => failure.Message.Split('\n')[0].Trim().TrimEnd('.');
 }

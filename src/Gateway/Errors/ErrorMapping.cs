@@ -7,13 +7,13 @@ internal static class ErrorMapping
 {
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>The error that a client is shown; details of a defect stay in the log.</summary>
-    public static ApiError ToApiError(Exception failure) => failure switch
+    /// <summary>The error that a client is shown. Details of a defect stay in the log, where the request's id finds them.</summary>
+    public static ApiError ToApiError(Exception failure, string requestId) => failure switch
     {
         ApiException api => api.Error,
-        GridException grid => FromGrid(grid),
+        GridException { Error: not GridError.Internal } grid => FromGrid(grid),
         BadHttpRequestException http => FromHttp(http),
-        _ => new ApiError(StatusCodes.Status500InternalServerError, "server_error", "The server met an internal error."),
+        _ => new ApiError(StatusCodes.Status500InternalServerError, "server_error", $"The server met an internal error (request {requestId})."),
     };
 
     /// <summary>The error of a route or a method that does not exist; null for any other status.</summary>
@@ -47,7 +47,7 @@ internal static class ErrorMapping
         GridError.Unavailable => Unavailable(failure, "unavailable"),
         GridError.Timeout => Unavailable(failure, "deadline_exceeded"),
         GridError.ModelChanged => Unavailable(failure, "model_changed") with { RetryAfter = DefaultRetryAfter },
-        _ => new ApiError(StatusCodes.Status500InternalServerError, "server_error", failure.Message),
+        _ => throw new ArgumentOutOfRangeException(nameof(failure), failure.Error, "an error without a status"),
     };
 
     private static ApiError Unavailable(GridException failure, string code) =>

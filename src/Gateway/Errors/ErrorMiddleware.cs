@@ -25,7 +25,7 @@ internal sealed partial class ErrorMiddleware(RequestDelegate next, ILogger<Erro
         }
         catch (Exception failure) when (!context.Response.HasStarted)
         {
-            error = ErrorMapping.ToApiError(failure);
+            error = ErrorMapping.ToApiError(failure, context.TraceIdentifier);
             if (error.Status == StatusCodes.Status500InternalServerError)
             {
                 Failed(log, failure, context.Request.Path, context.TraceIdentifier);

@@ -57,6 +57,11 @@ internal sealed record GatewayOptions
             return $"There is no model file '{ModelPath}'.";
         }
 
+        if (Cluster.ClusterId.Length == 0)
+        {
+            return "--cluster-id is empty.";
+        }
+
         if (Threads is < 1 or > MaxThreads)
         {
             return $"--threads must be in 1 … {MaxThreads}.";

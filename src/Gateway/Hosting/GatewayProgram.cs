@@ -13,7 +13,7 @@ internal static class GatewayProgram
 
     /// <summary>
     /// Serves until it is told to stop (Ctrl-C, SIGTERM). What its operator can mend ends it with one sentence on the error stream and
-    /// the exit code 1.
+    /// the exit code 1; so does a background service that fails, with the sentence that it has logged.
     /// </summary>
     public static async Task<int> RunAsync(IReadOnlyList<string> args)
     {
@@ -31,8 +31,7 @@ internal static class GatewayProgram
 
         try
         {
-            await ServeAsync(CommandLine.Parse(args, Environment.GetEnvironmentVariable));
-            return Success;
+            return await ServeAsync(CommandLine.Parse(args, Environment.GetEnvironmentVariable));
         }
         catch (UsageException failure)
         {
@@ -44,15 +43,14 @@ internal static class GatewayProgram
         }
     }
 
-    private static async Task ServeAsync(GatewayOptions options)
+    private static async Task<int> ServeAsync(GatewayOptions options)
     {
         using SecondSignal second = new();
         ListenAddresses.Check(options.Urls);
         if (options.Cluster.Kind != ClusterKind.Local)
         {
             await using WebApplication gateway = GatewayApp.Create(options, builder => GridSilos.Connect(builder, options));
-            await ServeAsync(gateway, async () => Banner.Describe(gateway.Urls, options, await GridSilos.DescribeAsync(gateway.Services)));
-            return;
+            return await ServeAsync(gateway, async () => Banner.Describe(gateway.Urls, options, await GridSilos.DescribeAsync(gateway.Services)));
         }
 
         // First of all, because it takes longest and the rest can be done meanwhile.
@@ -60,18 +58,28 @@ internal static class GatewayProgram
         await using var opening = WorkerOpening.Begin(workerOptions);
         await using WebApplication app = GatewayApp.Create(options, builder => EmbeddedSilo.Add(builder, workerOptions, opening));
         await opening.Found;
-        await ServeAsync(app, async () =>
+        return await ServeAsync(app, async () =>
         {
             Worker worker = await opening.Worker;
             return Banner.Describe(app.Urls, options, worker.Card, worker.Engine.Device.Info);
         });
     }
 
-    private static async Task ServeAsync(WebApplication app, Func<Task<string>> describe)
+    /// <summary>Runs <paramref name="app"/> until it is stopped, by an operator or by a background service that fails.</summary>
+    /// <param name="app">The host.</param>
+    /// <param name="describe">What to print once it serves.</param>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="StartupException">An address cannot be listened on.</exception>
+    internal static async Task<int> ServeAsync(WebApplication app, Func<Task<string>> describe)
     {
+        CancellationToken stopping = app.Lifetime.ApplicationStopping;
         try
         {
             await app.StartAsync();
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Stopped while it started: goes on as if it had been stopped thereafter.
         }
         catch (IOException failure)
         {
@@ -79,8 +87,16 @@ internal static class GatewayProgram
             throw new StartupException(failure.Message, failure);
         }
 
-        Console.WriteLine(await describe());
+        string banner = stopping.IsCancellationRequested ? "" : await describe();
+        if (!stopping.IsCancellationRequested)
+        {
+            Console.WriteLine(banner);
+        }
+
         await app.WaitForShutdownAsync();
+
+        // The host stops after such a failure as it does for an operator; a supervisor must see the difference.
+        return app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(service => service.ExecuteTask is { IsFaulted: true }) ? Failure : Success;
     }
 
     private static int Fail(string sentence)

@@ -35,8 +35,8 @@ public sealed record WorkerOptions
     /// <summary>Longest sequence; null: the model's context.</summary>
     public int? ContextLength { get; init; }
 
-    /// <summary>Most tokens of a step.</summary>
-    public int MaxBatchTokens { get; init; } = 512;
+    /// <summary>Most tokens of a step; null: the engine's default, or more where <see cref="MaxSequences"/> would leave prompts no room in it.</summary>
+    public int? MaxBatchTokens { get; init; }
 
     /// <summary>Most sequences that are computed at a time.</summary>
     public int MaxSequences { get; init; } = 64;
@@ -55,6 +55,8 @@ public sealed record WorkerOptions
 
     /// <summary>Full contexts that the KV cache holds by default.</summary>
     public const int DefaultKvSequences = 32;
+
+    private static readonly EngineOptions EngineDefaults = new();
 
     /// <summary>The first value that is out of range ends the start with one sentence.</summary>
     /// <exception cref="StartupException">A value is out of range.</exception>
@@ -87,11 +89,11 @@ public sealed record WorkerOptions
 
     internal EngineOptions ToEngineOptions() => new()
     {
+        MaxBatchTokens = MaxBatchTokens ?? Math.Max(EngineDefaults.MaxBatchTokens, MaxSequences + EngineDefaults.MaxPrefillTokensWhileDecoding),
         BlockSize = BlockSize,
         KvType = KvType,
         KvMemoryBytes = KvMemoryBytes,
         ContextLength = ContextLength,
-        MaxBatchTokens = MaxBatchTokens,
         MaxSequences = MaxSequences,
         MaxWaiting = MaxWaiting,
     };

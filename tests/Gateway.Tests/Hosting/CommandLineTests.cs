@@ -41,6 +41,13 @@ public sealed class CommandLineTests
         Assert.Equal(["a", "b"], CommandLine.Parse([], name => name == "SERVINGGRID_API_KEY" ? "a, b" : null).ApiKeys);
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void Parse_MaxSequences_AnyNumberInRangeSuitsTheEngine(int sequences) =>
+        Assert.Equal(sequences, EmbeddedSilo.ToWorkerOptions(Parse("--model", Model, $"--max-sequences={sequences}")).MaxSequences);
+
+    [Theory]
     [InlineData("Unknown option '--frob'", "--frob")]
     [InlineData("Unknown option 'model.gguf'", "model.gguf")]
     [InlineData("--model needs a value", "--model")]
@@ -55,6 +62,7 @@ public sealed class CommandLineTests
     [InlineData("An API key is empty", "--api-key", " ")]
     [InlineData("'tape:x' is not a cluster", "--cluster", "tape:x")]
     [InlineData("--threads has no meaning beside --cluster", "--threads", "2", "--cluster", "file:x")]
+    [InlineData("--cluster-id is empty", "--cluster", "file:x", "--cluster-id=")]
     [InlineData("--verbose takes no value", "--verbose=1")]
     public void Parse_WrongArguments_OneSentence(string sentence, params string[] args)
     {

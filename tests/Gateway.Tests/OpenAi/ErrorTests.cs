@@ -38,16 +38,25 @@ public sealed class ErrorTests
         }
     }
 
-    [Fact]
-    public async Task Post_Defect_IsA500WithoutDetailsAndLogged()
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task Post_Defect_ClientSeesTheRequestIdAndTheLogTheRest(bool inGrid, bool streamed)
     {
         await using GatewayServer server = await GatewayServer.StartAsync();
-        server.Grid.Script = (_, _) => throw new InvalidOperationException("secret detail");
-        (int status, JsonObject error) = await server.FailAsync(Completions, Body);
+        var defect = new InvalidOperationException("secret detail");
+        Exception failure = inGrid ? new GridException(GridError.Internal, $"The request failed in the grid: {defect.Message}", defect) : defect;
+        server.Grid.Script = (request, _) => Fail(request, streamed ? 1 : 0, failure);
+        server.Http.DefaultRequestHeaders.Add("X-Request-Id", "abc-1");
+        JsonNode error = streamed
+            ? JsonNode.Parse((await server.StreamAsync(Completions, """{"model":"scripted","prompt":"a","stream":true}"""))[^1])!["error"]!
+            : (await server.FailAsync(Completions, Body)).Error;
 
-        Assert.Equal(500, status);
-        Assert.DoesNotContain("secret", error.ToJsonString());
-        string line = Assert.Single(server.Log.Lines, line => line.StartsWith("Error: /v1/completions failed", StringComparison.Ordinal));
+        Assert.Equal(("server_error", "The server met an internal error (request abc-1)."), ((string)error["type"]!, (string)error["message"]!));
+        string line = Assert.Single(server.Log.Lines, line => line.StartsWith("Error: ", StringComparison.Ordinal) && line.Contains("failed (request abc-1)"));
+        Assert.Contains("secret detail", line);
         Assert.Contains("   at ", line);
     }
 
@@ -136,5 +145,15 @@ public sealed class ErrorTests
 
         server.Http.DefaultRequestHeaders.Add("Authorization", "Bearer two");
         Assert.Equal(HttpStatusCode.OK, (await server.Http.GetAsync("/v1/models")).StatusCode);
+    }
+
+    private static async IAsyncEnumerable<TextUpdate> Fail(GenerateRequest request, int after, Exception failure)
+    {
+        await foreach (TextUpdate update in ScriptedGrid.Say(request, "a", "b").Take(after))
+        {
+            yield return update;
+        }
+
+        throw failure;
     }
 }

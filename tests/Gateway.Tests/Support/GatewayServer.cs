@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ServingGrid.Client;
 using ServingGrid.Gateway.Hosting;
+using ServingGrid.Testing;
 
 namespace ServingGrid.Gateway.Tests.Support;
 

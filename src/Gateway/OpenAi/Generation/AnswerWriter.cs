@@ -114,7 +114,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
     {
         ApiError error = failure is OperationCanceledException && lifetime.ApplicationStopping.IsCancellationRequested
             ? StoppingError
-            : ErrorMapping.ToApiError(failure);
+            : ErrorMapping.ToApiError(failure, context.TraceIdentifier);
         if (error.Status == StatusCodes.Status500InternalServerError)
         {
             Failed(log, failure, context.TraceIdentifier);

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace ServingGrid.Gateway.Tests.Support;
+namespace ServingGrid.Testing;
 
-/// <summary>Keeps log lines for a test to look at.</summary>
-internal sealed class RecordedLog : ILoggerProvider, ILogger
+/// <summary>Keeps log lines for a test to look at. Thread-safe.</summary>
+public sealed class RecordedLog : ILoggerProvider, ILogger
 {
     public ConcurrentQueue<string> Lines { get; } = new();
 
