@@ -44,8 +44,8 @@ internal static class Misuse
         }
     }
 
-    /// <summary>The heads are those of the cache, and the layer is one of its.</summary>
-    public static void CheckShape(AttentionShape shape, KvCache cache, int layer)
+    /// <summary>The heads are those of the cache, and the layer and the blocks of the step are its own. The same few comparisons whatever the step's size.</summary>
+    public static void CheckAttention(StepBatch batch, AttentionShape shape, KvCache cache, int layer)
     {
         KvLayout layout = cache.Layout;
         if (shape.KvHeads != layout.KvHeads || shape.HeadSize != layout.HeadSize || shape.Heads % shape.KvHeads != 0)
@@ -56,6 +56,16 @@ internal static class Misuse
         if ((uint)layer >= (uint)layout.Layers)
         {
             throw new ArgumentOutOfRangeException(nameof(layer), layer, $"the cache has {layout.Layers} layers");
+        }
+
+        if (batch.RowCount > 0 && batch.BlockSize != layout.BlockSize)
+        {
+            throw new ArgumentException($"block tables for blocks of {batch.BlockSize} slots do not fit a cache with blocks of {layout.BlockSize}", nameof(batch));
+        }
+
+        if (batch.RowCount > 0 && batch.HighestBlock >= (uint)cache.BlockCount)
+        {
+            throw new ArgumentOutOfRangeException(nameof(batch), (int)batch.HighestBlock, $"the cache has {cache.BlockCount} blocks");
         }
     }
 

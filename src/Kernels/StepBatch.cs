@@ -64,23 +64,39 @@ public sealed class StepBatch
     /// <summary>Block tables of all sequences, one after the other: ids of blocks of the <see cref="KvCache"/>.</summary>
     public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, _blockCount);
 
+    /// <summary>Slots in each of <see cref="Blocks"/>; 0 while there is none.</summary>
+    public int BlockSize { get; private set; }
+
+    /// <summary>The highest of <see cref="Blocks"/>, by which a device checks them all; a negative id, which is never right, is above all others.</summary>
+    internal uint HighestBlock { get; private set; }
+
     /// <summary>Rows whose logits are wanted, ascending: row i of the logits tensor belongs to row <c>SampledRows[i]</c>.</summary>
     public ReadOnlySpan<int> SampledRows => _sampledRows.AsSpan(0, SampledRowCount);
 
     /// <summary>Empties the batch.</summary>
-    public void Clear() => RowCount = SequenceCount = SampledRowCount = _blockCount = 0;
+    public void Clear()
+    {
+        RowCount = SequenceCount = SampledRowCount = _blockCount = BlockSize = 0;
+        HighestBlock = 0;
+    }
 
     /// <summary>Adds the next tokens of a sequence.</summary>
     /// <param name="tokens">Tokens to compute, at least one.</param>
     /// <param name="firstPosition">Position of the first of them; everything before it is in the KV cache already.</param>
     /// <param name="blockTable">Blocks of the sequence, enough for its last position here; excess is ignored.</param>
-    /// <param name="blockSize">Slots in a block.</param>
+    /// <param name="blockSize">Slots in a block, the same for all sequences of a step.</param>
     /// <param name="sampleRows">How many of the last rows want logits: 0 for an inner chunk of a prompt, 1 to sample, more to score.</param>
     public void AddSequence(ReadOnlySpan<int> tokens, int firstPosition, ReadOnlySpan<int> blockTable, int blockSize, int sampleRows)
     {
         if (tokens.IsEmpty || RowCount + tokens.Length > MaxRows || SequenceCount == MaxSequences)
         {
             throw new ArgumentException($"{tokens.Length} rows do not fit: {RowCount} of {MaxRows} rows and {SequenceCount} of {MaxSequences} sequences are in use", nameof(tokens));
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blockSize);
+        if (SequenceCount > 0 && blockSize != BlockSize)
+        {
+            throw new ArgumentException($"the step's blocks have {BlockSize} slots, not {blockSize}", nameof(blockSize));
         }
 
         ArgumentOutOfRangeException.ThrowIfNegative(firstPosition);
@@ -97,6 +113,12 @@ public sealed class StepBatch
             Array.Resize(ref _blocks, Math.Max(_blocks.Length * 2, _blockCount + blocks));
         }
 
+        foreach (int block in blockTable[..blocks])
+        {
+            HighestBlock = Math.Max(HighestBlock, (uint)block);
+        }
+
+        BlockSize = blockSize;
         blockTable[..blocks].CopyTo(_blocks.AsSpan(_blockCount));
         tokens.CopyTo(_tokens.AsSpan(RowCount));
         for (int i = 0; i < tokens.Length; i++)

@@ -45,7 +45,7 @@ public sealed unsafe partial class CpuDevice
     public override void RopeAppend(
         Tensor query, Tensor key, Tensor value, AttentionShape shape, RopeTable rope, HeadNorm? headNorm, KvCache cache, int layer)
     {
-        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckAttention(_batch, shape, cache, layer);
         var table = (CpuRopeTable)rope;
         if (2 * table.Pairs > shape.HeadSize)
         {
@@ -74,7 +74,7 @@ public sealed unsafe partial class CpuDevice
 
     public override void Attention(Tensor query, KvCache cache, int layer, AttentionShape shape, Tensor output)
     {
-        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckAttention(_batch, shape, cache, layer);
         int columns = shape.Heads * shape.HeadSize;
         _attention.Run(_batch, Rows(query, columns), (CpuKvCache)cache, layer, shape, Rows(output, columns));
     }

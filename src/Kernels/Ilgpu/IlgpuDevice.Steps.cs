@@ -49,7 +49,7 @@ public sealed unsafe partial class IlgpuDevice
         var kv = (IlgpuKvCache)cache;
         var table = (IlgpuRope)rope;
         CheckPositions(table);
-        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckAttention(Batch, shape, cache, layer);
         Misuse.CheckTensor(query, Batch.RowCount, shape.Heads * shape.HeadSize);
         Misuse.CheckTensor(key, Batch.RowCount, shape.KvHeads * shape.HeadSize);
         Misuse.CheckTensor(value, Batch.RowCount, shape.KvHeads * shape.HeadSize);
@@ -90,7 +90,7 @@ public sealed unsafe partial class IlgpuDevice
     public override void Attention(Tensor query, KvCache cache, int layer, AttentionShape shape, Tensor output)
     {
         var kv = (IlgpuKvCache)cache;
-        Misuse.CheckShape(shape, cache, layer);
+        Misuse.CheckAttention(Batch, shape, cache, layer);
         Misuse.CheckTensor(query, Batch.RowCount, shape.Heads * shape.HeadSize);
         Misuse.CheckTensor(output, Batch.RowCount, shape.Heads * shape.HeadSize);
         _attention.Prepare(Batch, shape);

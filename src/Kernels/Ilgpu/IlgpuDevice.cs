@@ -97,7 +97,13 @@ public sealed unsafe partial class IlgpuDevice : Device
     public override RopeTable LoadRope(RopeParameters rope, int maxPositions)
     {
         int pairs = rope.Dimensions / 2;
-        float[] rotations = PinnedZeros<float>(checked(Math.Max(1, maxPositions * pairs * 2)));
+        long floats = Math.Max(1, 2L * maxPositions * pairs);
+        if (floats > Array.MaxLength)
+        {
+            throw new ArgumentException($"RoPE for {maxPositions} positions takes {floats} numbers, which is more than a device's table holds ({Array.MaxLength}): a smaller context is needed");
+        }
+
+        float[] rotations = PinnedZeros<float>((int)floats);
         for (int p = 0; p < maxPositions; p++)
         {
             for (int i = 0; i < pairs; i++)

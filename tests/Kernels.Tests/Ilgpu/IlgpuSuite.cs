@@ -42,6 +42,15 @@ public abstract class IlgpuSuite(SharedDevice shared) : CheckedDeviceSuite
         Assert.Equal(rig.Run([(Tokens, Tokens)]), rig.Run([(Tokens, Tokens - 1)]));
     }
 
+    [Theory]
+    [InlineData(1 << 24)]
+    [InlineData(int.MaxValue)]
+    public void LoadRope_MorePositionsThanATableHolds_SaysSo(int positions)
+    {
+        var failure = Assert.Throws<ArgumentException>(() => Device.LoadRope(new RopeParameters(RopeStyle.Halves, 128, new float[64]), positions));
+        Assert.StartsWith($"RoPE for {positions} positions takes ", failure.Message);
+    }
+
     [Fact]
     public async Task GatherAndScatter_WhileStepsRun_NeitherDisturbsTheOther()
     {

@@ -74,6 +74,38 @@ public abstract class CheckedDeviceSuite : DeviceSuite
         Assert.Throws<ArgumentException>(() => Device.Attention(right, cache, 0, shape, tooFew));
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(4)]
+    [InlineData(int.MaxValue)]
+    public void Attention_BlockTableBeyondTheCache_Throws(int block)
+    {
+        using KvCache cache = Device.AllocateKvCache(new KvLayout(1, 1, 32), 4);
+        using RopeTable rope = Device.LoadRope(new RopeParameters(RopeStyle.Halves, 32, new float[16]), 65);
+        using Tensor rows = Device.AllocateTensor(2, 32);
+        var shape = new AttentionShape(1, 1, 32);
+        var batch = new StepBatch(2, 2);
+
+        // The wrong one is read, not written, and stands between right ones.
+        batch.AddSequence([1], 64, [0, block, 2], 32, 1);
+        batch.AddSequence([1], 0, [3], 32, 1);
+        Device.BeginStep(batch);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.RopeAppend(rows, rows, rows, shape, rope, null, cache, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Device.Attention(rows, cache, 0, shape, rows));
+    }
+
+    [Fact]
+    public void Attention_BlocksOfAnotherSize_Throws()
+    {
+        using KvCache cache = Device.AllocateKvCache(new KvLayout(1, 1, 32, BlockSize: 8), 4);
+        using RopeTable rope = Device.LoadRope(new RopeParameters(RopeStyle.Halves, 32, new float[16]), 3);
+        using Tensor rows = Device.AllocateTensor(4, 32);
+        var shape = new AttentionShape(1, 1, 32);
+        Device.BeginStep(Tokens(1, 2, 3));
+        Assert.Throws<ArgumentException>(() => Device.RopeAppend(rows, rows, rows, shape, rope, null, cache, 0));
+        Assert.Throws<ArgumentException>(() => Device.Attention(rows, cache, 0, shape, rows));
+    }
+
     [Fact]
     public void TopCandidates_MoreThanThereAreOrThanFit_Throws()
     {
