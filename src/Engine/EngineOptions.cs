@@ -26,7 +26,7 @@ public sealed record EngineOptions
     /// <summary>Most prompt tokens of a step in which other sequences decode: bounds the gap that a prompt tears into their streams.</summary>
     public int MaxPrefillTokensWhileDecoding { get; init; } = 128;
 
-    /// <summary>What such a step is to take at most, by the speed of earlier ones; a chunk of 32 tokens is allowed whatever it takes.</summary>
+    /// <summary>What such a step is to take at most, by the speed of earlier ones; a chunk of 16 tokens is allowed whatever it takes.</summary>
     public TimeSpan MixedStepTarget { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Most sequences that hold blocks at a time.</summary>

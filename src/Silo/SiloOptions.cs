@@ -32,6 +32,7 @@ internal sealed record SiloOptions
           --kv-type TYPE          f16 (default) or f32
           --context N             longest sequence in tokens
           --batch-tokens N        most tokens of a step (default: 512, or 128 more than --max-sequences)
+          --mixed-step-ms N       what a step that computes prompts beside running streams may take (default: 50; decode role: 20)
           --max-sequences N       most sequences computed at a time
           --max-waiting N         most sequences that wait
           --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two
@@ -94,6 +95,7 @@ internal sealed record SiloOptions
                 ContextLength = read.Number("--context", 2, int.MaxValue),
                 MaxBatchTokens = read.Number("--batch-tokens", 1, 65536),
                 MaxSequences = read.Number("--max-sequences", 1, 4096) ?? 64,
+                MixedStepTarget = read.Number("--mixed-step-ms", 1, 60_000) is { } step ? TimeSpan.FromMilliseconds(step) : null,
                 MaxWaiting = read.Number("--max-waiting", 1, 1 << 20) ?? 256,
                 RoutingPolicy = read.Text("--routing") ?? "kv-aware",
                 Disaggregation = Disaggregation(read),

@@ -6,8 +6,8 @@ namespace ServingGrid.Engine.Scheduling;
 /// </summary>
 internal sealed class PromptPace(EngineOptions options)
 {
-    // Rows below which a step costs nearly the same: smaller chunks would delay the prompt and help nobody.
-    private const int LeastTokens = 32;
+    // Rows below which a step costs nearly the same, as the weights must be read anyway: smaller chunks would delay the prompt and help nobody.
+    private const int LeastTokens = 16;
 
     // A prompt for another device travels while its next chunk is computed. In short chunks little is left to send at its end, and the receiver's
     // streams are not disturbed by megabytes at a time; shorter ones would cost speed.

@@ -10,6 +10,8 @@ namespace ServingGrid.Grains.Workers;
 /// <summary>What a worker serves, and with what. See <see cref="Validate"/> for the ranges.</summary>
 public sealed record WorkerOptions
 {
+    private static readonly TimeSpan DecodeMixedStep = TimeSpan.FromMilliseconds(20);
+
     /// <summary>GGUF file.</summary>
     public required string ModelPath { get; init; }
 
@@ -52,6 +54,12 @@ public sealed record WorkerOptions
 
     /// <summary>How KV blocks travel.</summary>
     public KvTransferOptions Transfer { get; init; } = new();
+
+    /// <summary>
+    /// <see cref="EngineOptions.MixedStepTarget"/>; null: 20 ms for a decode worker, whose streams are what it is there for and whose own prompts are
+    /// short, else that of the engine.
+    /// </summary>
+    public TimeSpan? MixedStepTarget { get; init; }
 
     /// <summary>Full contexts that the KV cache holds by default.</summary>
     public const int DefaultKvSequences = 32;
@@ -96,5 +104,6 @@ public sealed record WorkerOptions
         ContextLength = ContextLength,
         MaxSequences = MaxSequences,
         MaxWaiting = MaxWaiting,
+        MixedStepTarget = MixedStepTarget ?? (Role == DeviceRole.Decode ? DecodeMixedStep : new EngineOptions().MixedStepTarget),
     };
 }
