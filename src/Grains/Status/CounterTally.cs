@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Hosting;
 using ServingGrid.Grains.Diagnostics;
@@ -13,7 +12,11 @@ internal sealed class CounterTally : IHostedService, IDisposable
 {
     private const string Prefix = "servinggrid_";
 
-    private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
+    // Ids of devices are labels, and each start of a silo makes a new one; what is beyond is counted under no labels.
+    private const int MaxSeries = 100;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Dictionary<string, long>> _counts = new(StringComparer.Ordinal);
     private readonly MeterListener _listener = new();
 
     public CounterTally()
@@ -25,13 +28,27 @@ internal sealed class CounterTally : IHostedService, IDisposable
                 listener.EnableMeasurementEvents(instrument);
             }
         };
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-            _counts.AddOrUpdate(Name(instrument.Name, tags), value, (_, sum) => sum + value));
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument.Name, Labels(tags), value));
         _listener.Start();
     }
 
     /// <summary>By name and labels; those that have counted nothing are missing.</summary>
-    public IReadOnlyDictionary<string, long> Read() => new SortedDictionary<string, long>(_counts, StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, long> Read()
+    {
+        var counts = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        lock (_lock)
+        {
+            foreach ((string name, Dictionary<string, long> series) in _counts)
+            {
+                foreach ((string labels, long count) in series)
+                {
+                    counts[labels.Length == 0 ? name : $"{name}{{{labels}}}"] = count;
+                }
+            }
+        }
+
+        return counts;
+    }
 
     // Hosted so that the container makes it with the silo: what was counted before is not seen.
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -40,7 +57,21 @@ internal sealed class CounterTally : IHostedService, IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private static string Name(string instrument, ReadOnlySpan<KeyValuePair<string, object?>> labels)
+    private void Add(string name, string labels, long value)
+    {
+        lock (_lock)
+        {
+            if (!_counts.TryGetValue(name, out Dictionary<string, long>? series))
+            {
+                _counts[name] = series = new Dictionary<string, long>(StringComparer.Ordinal);
+            }
+
+            string counted = series.Count < MaxSeries || series.ContainsKey(labels) ? labels : "";
+            series[counted] = series.GetValueOrDefault(counted) + value;
+        }
+    }
+
+    private static string Labels(ReadOnlySpan<KeyValuePair<string, object?>> labels)
     {
         List<string> texts = [];
         foreach ((string label, object? value) in labels)
@@ -52,6 +83,6 @@ internal sealed class CounterTally : IHostedService, IDisposable
             }
         }
 
-        return texts.Count == 0 ? instrument : $"{instrument}{{{string.Join(',', texts)}}}";
+        return string.Join(',', texts);
     }
 }

@@ -16,7 +16,9 @@ public sealed partial class KvReceiver : IAsyncDisposable
     private readonly TcpListener _listener;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<Task, bool> _connections = new();
+    private readonly KvStrangers _strangers;
     private readonly Task _accepting;
+    private int _peers;
 
     /// <summary>Listens from now on.</summary>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -27,6 +29,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
         _options = options;
         _reservations = reservations;
         _log = log;
+        _strangers = new KvStrangers(options.MaxStrangers);
         _listener = new TcpListener(options.Listen);
         _listener.Start();
         LocalEndpoint = (IPEndPoint)_listener.LocalEndpoint;
@@ -67,13 +70,6 @@ public sealed partial class KvReceiver : IAsyncDisposable
                 continue;
             }
 
-            if (_connections.Count >= _options.MaxConnections)
-            {
-                Refuse(socket, "too_many", "there are too many connections");
-                socket.Dispose();
-                continue;
-            }
-
             Task connection = Task.Run(() => ServeAsync(socket));
             _connections.TryAdd(connection, true);
             _ = connection.ContinueWith(ended => _connections.TryRemove(ended, out _), TaskScheduler.Default);
@@ -89,12 +85,13 @@ public sealed partial class KvReceiver : IAsyncDisposable
             try
             {
                 using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token))
+                using (_strangers.Enter(deadline))
                 {
                     deadline.CancelAfter(_options.ConnectTimeout);
                     await KvHandshake.AsReceiverAsync(stream, _options.ClusterSecret, deadline.Token);
                 }
 
-                await ReceiveAsync(stream);
+                await ReceiveAsPeerAsync(socket, stream);
             }
             catch (KvTransferException exception)
             {
@@ -102,7 +99,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
             }
             catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
             {
-                Refuse(socket, "timeout", "it did not authenticate in time, or stopped in the middle of a frame");
+                Refuse(socket, "timeout", "it did not authenticate in time or had to make room, or stopped in the middle of a frame");
             }
             catch (Exception exception) when (exception is OperationCanceledException or IOException or SocketException)
             {
@@ -114,6 +111,24 @@ public sealed partial class KvReceiver : IAsyncDisposable
                 KvTransferMetrics.RefusedPeers.Add(1, new KeyValuePair<string, object?>("reason", "error"));
                 LogConnectionFailed(exception, socket.RemoteEndPoint);
             }
+        }
+    }
+
+    private async Task ReceiveAsPeerAsync(Socket socket, Stream stream)
+    {
+        try
+        {
+            if (Interlocked.Increment(ref _peers) > _options.MaxConnections)
+            {
+                Refuse(socket, "too_many", "there are too many connections");
+                return;
+            }
+
+            await ReceiveAsync(stream);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _peers);
         }
     }
 

@@ -23,8 +23,11 @@ public sealed record KvTransferOptions
     /// <summary>Frames sent to one peer and not acknowledged yet: with <see cref="MaxFrameBytes"/>, the memory that a peer costs.</summary>
     public int FramesInFlight { get; init; } = 8;
 
-    /// <summary>Connections that this silo accepts at a time, each of which holds one frame.</summary>
+    /// <summary>Connections of peers that have proved the secret, at a time; each holds one frame.</summary>
     public int MaxConnections { get; init; } = 256;
+
+    /// <summary>Connections that have proved nothing yet, at a time; one more ends the oldest of them.</summary>
+    public int MaxStrangers { get; init; } = 64;
 
     /// <summary>Time to connect and to prove the secret.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(3);
@@ -43,6 +46,7 @@ public sealed record KvTransferOptions
         Check(MaxFrameBytes is >= 4096 and <= 64 << 20, $"Frames must have 4096 … {64 << 20} bytes, not {MaxFrameBytes}.");
         Check(FramesInFlight is >= 1 and <= 1024, $"Frames in flight must be 1 … 1024, not {FramesInFlight}.");
         Check(MaxConnections is >= 1 and <= 65536, $"Connections must be 1 … 65536, not {MaxConnections}.");
+        Check(MaxStrangers is >= 1 and <= 65536, $"Unproven connections must be 1 … 65536, not {MaxStrangers}.");
         Check(ConnectTimeout > TimeSpan.Zero && StallTimeout > TimeSpan.Zero, "Time-outs of the KV transfer must be positive.");
         Check(MaxResends is >= 0 and <= 100, $"Resends must be 0 … 100, not {MaxResends}.");
 
