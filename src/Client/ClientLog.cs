@@ -24,4 +24,7 @@ internal static partial class ClientLog
 
     [LoggerMessage(7, LogLevel.Critical, "The client of the grid at {Cluster} cannot start: {Reason}")]
     public static partial void ClientFailed(this ILogger log, string cluster, string reason);
+
+    [LoggerMessage(8, LogLevel.Debug, "Model {Model}: the grid does not say whether it is served as before ({Reason})")]
+    public static partial void ModelNotChecked(this ILogger log, string model, string reason);
 }

@@ -4,22 +4,57 @@ using ServingGrid.Client.Requests;
 
 namespace ServingGrid.Client.Models;
 
-/// <summary>The models that this process has spoken to: each header is fetched once and kept until the grid says that it has another. Thread-safe.</summary>
+/// <summary>
+/// The models that this process has spoken to: each header is fetched once and kept until the grid says that it has another. Now and then the grid is asked
+/// whether it still serves the model as it did: its silos may have been started anew with another context. Thread-safe.
+/// </summary>
 internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions options, TimeProvider time, ILogger log, Lazy<ILocalModel>? local = null)
 {
-    private readonly ConcurrentDictionary<string, Lazy<Task<ModelText>>> _models = new(StringComparer.Ordinal);
+    /// <summary>What is known of a model is taken as it is for so long.</summary>
+    public static readonly TimeSpan CheckPeriod = TimeSpan.FromSeconds(5);
+
+    // A grid that does not answer is no reason to hold up a request that has its own deadlines.
+    private static readonly TimeSpan CheckPatience = TimeSpan.FromMilliseconds(250);
+
+    private readonly ConcurrentDictionary<string, Entry> _models = new(StringComparer.Ordinal);
 
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/>, or <see cref="GridError.Unavailable"/> after the deadline.</exception>
-    public Task<ModelText> Get(string model, CancellationToken cancellation) =>
-        _models.GetOrAdd(model, name => new(() => Task.Run(() => Fetch(name)))).Value.WaitAsync(cancellation);
+    public async Task<ModelText> Get(string model, CancellationToken cancellation)
+    {
+        Entry entry = Find(model);
+        if (entry.TakeCheck(time) && await HasChanged(entry.Text.Value.Result.Card, cancellation))
+        {
+            _models.TryRemove(new(model, entry));
+            entry = Find(model);
+        }
+
+        return await entry.Text.Value.WaitAsync(cancellation);
+    }
 
     /// <summary>The grid serves another file under this name now: the next request fetches its header.</summary>
     /// <param name="stale">What the grid has refused; a newer one stays.</param>
     public void Forget(ModelCard stale)
     {
-        if (_models.TryGetValue(stale.Name, out Lazy<Task<ModelText>>? entry) && entry.Value.IsCompletedSuccessfully && entry.Value.Result.Card.Fingerprint == stale.Fingerprint)
+        if (_models.TryGetValue(stale.Name, out Entry? entry) && entry.IsThere && entry.Text.Value.Result.Card.Fingerprint == stale.Fingerprint)
         {
             _models.TryRemove(new(stale.Name, entry));
+        }
+    }
+
+    private Entry Find(string model) => _models.GetOrAdd(model, name => new Entry(new(() => Task.Run(() => Fetch(name))), time.GetTimestamp()));
+
+    private async Task<bool> HasChanged(ModelCard known, CancellationToken cancellation)
+    {
+        try
+        {
+            ModelCard now = await grains.GetGrain<IModelGrain>(known.Name).GetCard().WaitAsync(CheckPatience, time, cancellation);
+            return now.Fingerprint != known.Fingerprint || now.ContextLength != known.ContextLength;
+        }
+        catch (Exception failure) when (failure is GridException || RequestFailures.IsTransient(failure, resuming: false))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            log.ModelNotChecked(known.Name, failure.Message);
+            return false;
         }
     }
 
@@ -91,5 +126,22 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
 
         log.ModelFetched(card.Name, header.LongLength);
         return GgufModelText.Parse(card, header, time);
+    }
+
+    /// <summary>A model that is fetched or was; <paramref name="checkedAt"/> is a timestamp.</summary>
+    private sealed class Entry(Lazy<Task<ModelText>> text, long checkedAt)
+    {
+        private long _checkedAt = checkedAt;
+
+        public Lazy<Task<ModelText>> Text { get; } = text;
+
+        public bool IsThere => Text.Value.IsCompletedSuccessfully;
+
+        /// <summary>True for one caller in each <see cref="CheckPeriod"/>, once the model is there.</summary>
+        public bool TakeCheck(TimeProvider time)
+        {
+            long last = Volatile.Read(ref _checkedAt);
+            return IsThere && time.GetElapsedTime(last) >= CheckPeriod && Interlocked.CompareExchange(ref _checkedAt, time.GetTimestamp(), last) == last;
+        }
     }
 }

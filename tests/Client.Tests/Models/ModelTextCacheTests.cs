@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using ServingGrid.Client.Models;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
@@ -13,9 +14,10 @@ public sealed class ModelTextCacheTests
     private const string FirstFile = "one";
 
     private readonly Grid _grid = new();
+    private readonly FakeTimeProvider _time = new();
     private readonly ModelTextCache _cache;
 
-    public ModelTextCacheTests() => _cache = new ModelTextCache(GrainFactory.Over(_grid), new GridClientOptions(), TimeProvider.System, NullLogger.Instance);
+    public ModelTextCacheTests() => _cache = new ModelTextCache(GrainFactory.Over(_grid), new GridClientOptions(), _time, NullLogger.Instance);
 
     [Fact]
     public async Task Get_Twice_FetchedOnce()
@@ -65,6 +67,39 @@ public sealed class ModelTextCacheTests
         Assert.Same(second, await _cache.Get("m", default));
     }
 
+    [Fact]
+    public async Task Get_SilosCameBackWithAnotherContext_SeenWithinTheCheckPeriod()
+    {
+        ModelText first = await _cache.Get("m", default);
+        _grid.ContextLength = 200;
+        Assert.Same(first, await _cache.Get("m", default));
+
+        _time.Advance(ModelTextCache.CheckPeriod);
+        ModelText second = await _cache.Get("m", default);
+
+        Assert.Equal((100, 200), (first.Card.ContextLength, second.Card.ContextLength));
+        Assert.Same(second, await _cache.Get("m", default));
+    }
+
+    [Fact]
+    public async Task Get_GridDoesNotSayWhetherItChanged_GoesOnWithWhatIsKnown()
+    {
+        ModelText first = await _cache.Get("m", default);
+        _time.Advance(ModelTextCache.CheckPeriod);
+        _grid.AskCard = () => new TaskCompletionSource<ModelCard>().Task;
+        Task<ModelText> checking = _cache.Get("m", default);
+
+        // Whoever comes meanwhile does not wait for the check.
+        Assert.Same(first, await _cache.Get("m", default));
+        _time.Advance(TimeSpan.FromMilliseconds(250));
+        Assert.Same(first, await checking.WaitAsync(TimeSpan.FromMinutes(1)));
+
+        _time.Advance(ModelTextCache.CheckPeriod);
+        _grid.AskCard = () => throw new GridException(GridError.Unavailable, "No silo serves it now.");
+        Assert.Same(first, await _cache.Get("m", default));
+        Assert.Equal(1, _grid.Asked);
+    }
+
     [Theory]
     [InlineData("m", FirstFile, true)]
     [InlineData("m", "another", false)]
@@ -91,7 +126,11 @@ public sealed class ModelTextCacheTests
 
         public string Fingerprint { get; set; } = FirstFile;
 
+        public int ContextLength { get; set; } = 100;
+
         public Func<Task<ModelCard?>>? Find { get; set; }
+
+        public Func<Task<ModelCard>>? AskCard { get; set; }
 
         public int Asked => _asked;
 
@@ -103,7 +142,7 @@ public sealed class ModelTextCacheTests
             return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card("m", Fingerprint));
         }
 
-        public Task<ModelCard> GetCard() => Task.FromResult(Card("m", Fingerprint));
+        public Task<ModelCard> GetCard() => AskCard?.Invoke() ?? Task.FromResult(Card("m", Fingerprint) with { ContextLength = ContextLength });
 
         public Task<ModelHeaderPiece> GetHeaderPiece(long offset) => Task.FromResult(new ModelHeaderPiece
         {
