@@ -75,7 +75,7 @@ internal abstract class VocabularyTokenizer : Tokenizer
         }
 
         bool afterSpecial = true;
-        foreach (SpecialTokenSplitter.Fragment fragment in _splitter.Split(text, parseSpecial))
+        foreach (SpecialTokenSplitter.Fragment fragment in _splitter.Split(text, parseSpecial, scratch))
         {
             if (fragment.Token >= 0)
             {

@@ -1,12 +1,10 @@
-using System.Buffers;
-using System.Collections;
-using System.Text;
+using ServingGrid.Model.Tokenization.Merging;
 
 namespace ServingGrid.Model.Tokenization.Vocabularies;
 
 /// <summary>
 /// Cuts a text at the special tokens that are written out in it. As in llama.cpp, longer tokens go first, each from left to
-/// right, and a token is looked for in what the longer ones have left. Time is linear in the text. Immutable.
+/// right, and a token is looked for in what the longer ones have left. Time is linear in the text but for logarithms, whatever the vocabulary. Immutable.
 /// </summary>
 internal sealed class SpecialTokenSplitter
 {
@@ -20,8 +18,8 @@ internal sealed class SpecialTokenSplitter
     private const int MaximumCharacters = 1 << 20;
 
     private readonly Vocabulary _vocabulary;
-    private readonly TokenSet _all;
-    private readonly TokenSet _userDefined;
+    private readonly SpecialTokenIndex _all;
+    private readonly SpecialTokenIndex _userDefined;
 
     /// <exception cref="Gguf.GgufException">The special tokens are too long in all.</exception>
     public SpecialTokenSplitter(Vocabulary vocabulary)
@@ -33,19 +31,22 @@ internal sealed class SpecialTokenSplitter
             throw vocabulary.Definition.Broken($"the special tokens have {characters} characters in all (at most {MaximumCharacters} are supported)");
         }
 
-        _all = new TokenSet(vocabulary, ids);
-        _userDefined = new TokenSet(vocabulary, [.. ids.Where(id => !vocabulary.Is(id, Privileged))]);
+        _all = new SpecialTokenIndex(vocabulary, ids);
+        _userDefined = new SpecialTokenIndex(vocabulary, ids.Where(id => !vocabulary.Is(id, Privileged)));
     }
 
     /// <summary>A special token, or (<see cref="Token"/> &lt; 0) the text from <see cref="Start"/> to <see cref="End"/>.</summary>
     public readonly record struct Fragment(int Token, int Start, int End);
 
     /// <summary>The fragments of a text in order; none is empty.</summary>
-    public List<Fragment> Split(string text, bool parseSpecial)
+    /// <param name="text">Without unpaired surrogates.</param>
+    /// <param name="parseSpecial">Look for all special tokens, not only for the user-defined ones.</param>
+    /// <param name="scratch">Counts the work.</param>
+    public List<Fragment> Split(string text, bool parseSpecial, EncodeScratch scratch)
     {
         var fragments = new List<Fragment>();
         int start = 0;
-        foreach (Fragment special in Choose(text, (parseSpecial ? _all : _userDefined).Occurrences(text)))
+        foreach (Fragment special in Choose(text, parseSpecial ? _all : _userDefined, scratch))
         {
             if (special.Start > start)
             {
@@ -64,105 +65,52 @@ internal sealed class SpecialTokenSplitter
         return fragments;
     }
 
-    // Of overlapping occurrences the one that goes first; white space that a token swallows counts as a part of it.
-    private List<Fragment> Choose(string text, List<Occurrence> occurrences)
+    // Of overlapping tokens the one that goes first; white space that a token swallows counts as a part of it.
+    private List<Fragment> Choose(string text, SpecialTokenIndex index, EncodeScratch scratch)
     {
-        var chosen = new List<Fragment>(occurrences.Count);
-        if (occurrences.Count == 0)
-        {
-            return chosen;
-        }
+        // By rank, then place. At first the longest token of each place, which makes way for shorter ones of its place when it meets another.
+        var candidates = new PriorityQueue<int, long>();
+        long steps = index.Find(text, (rank, start) => candidates.Enqueue(start, Priority(rank, start)));
+        var chosen = new List<Fragment>();
 
-        occurrences.Sort();
-        var taken = new BitArray(text.Length);
-        foreach ((_, int start, int id) in occurrences)
+        // Where the token begins that covers a character, plus 1.
+        int[] taken = candidates.Count == 0 ? [] : new int[text.Length];
+        while (candidates.TryDequeue(out int start, out long priority))
         {
-            int end = start + _vocabulary.Pieces[id].Length;
-            if (AnyTaken(start, end))
+            steps++;
+            int rank = (int)(priority >> 32);
+            int end = start + index.Length(rank);
+            if (taken[start] > 0)
             {
                 continue;
             }
 
-            while (_vocabulary.Is(id, TokenAttributes.StripRight) && end < text.Length && !taken[end] && text[end] is ' ' or (>= '\t' and <= '\r'))
+            // What was chosen before is not shorter: if it overlaps, it covers the first or the last character.
+            if (taken[end - 1] is > 0 and int other)
+            {
+                int shorter = index.Fit(rank, other - 1 - start, ref steps);
+                if (shorter >= 0)
+                {
+                    candidates.Enqueue(start, Priority(shorter, start));
+                }
+
+                continue;
+            }
+
+            int id = index.Id(rank);
+            while (_vocabulary.Is(id, TokenAttributes.StripRight) && end < text.Length && taken[end] == 0 && text[end] is ' ' or (>= '\t' and <= '\r'))
             {
                 end++;
             }
 
             chosen.Add(new Fragment(id, start, end));
-            for (int i = start; i < end; i++)
-            {
-                taken[i] = true;
-            }
+            taken.AsSpan(start..end).Fill(start + 1);
         }
 
+        scratch.Steps += steps;
         chosen.Sort((a, b) => a.Start.CompareTo(b.Start));
         return chosen;
 
-        bool AnyTaken(int start, int end)
-        {
-            for (int i = start; i < end; i++)
-            {
-                if (taken[i])
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-    }
-
-    /// <summary>Ordered by who goes first: rank, then place in the text.</summary>
-    private readonly record struct Occurrence(int Rank, int Start, int Token) : IComparable<Occurrence>
-    {
-        public int CompareTo(Occurrence other) => Rank != other.Rank ? Rank.CompareTo(other.Rank) : Start.CompareTo(other.Start);
-    }
-
-    /// <summary>Tokens to look for.</summary>
-    private sealed class TokenSet
-    {
-        private readonly SearchValues<string> _any;
-        private readonly Dictionary<string, (int Rank, int Token)> _byText = [];
-        private readonly int[] _lengths;
-
-        public TokenSet(Vocabulary vocabulary, int[] ids)
-        {
-            int rank = 0;
-            foreach (int id in ids.OrderByDescending(id => Encoding.UTF8.GetByteCount(vocabulary.Pieces[id])))
-            {
-                _byText.TryAdd(vocabulary.Pieces[id], (rank++, id));
-            }
-
-            _lengths = [.. _byText.Keys.Select(text => text.Length).Distinct()];
-            _any = SearchValues.Create([.. _byText.Keys], StringComparison.Ordinal);
-        }
-
-        /// <summary>Every place where one of the tokens is written.</summary>
-        public List<Occurrence> Occurrences(string text)
-        {
-            var found = new List<Occurrence>();
-            if (_byText.Count == 0)
-            {
-                return found;
-            }
-
-            Dictionary<string, (int Rank, int Token)>.AlternateLookup<ReadOnlySpan<char>> byText = _byText.GetAlternateLookup<ReadOnlySpan<char>>();
-            ReadOnlySpan<char> rest = text;
-            while (rest.IndexOfAny(_any) is var at and >= 0)
-            {
-                rest = rest[at..];
-                foreach (int length in _lengths)
-                {
-                    if (length <= rest.Length && byText.TryGetValue(rest[..length], out (int Rank, int Token) token))
-                    {
-                        found.Add(new Occurrence(token.Rank, text.Length - rest.Length, token.Token));
-                    }
-                }
-
-                rest = rest[1..];
-            }
-
-            return found;
-        }
+        static long Priority(int rank, int start) => ((long)rank << 32) | (uint)start;
     }
 }
