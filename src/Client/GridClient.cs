@@ -21,6 +21,10 @@ public sealed class GridClient : IGridClient
     private readonly ModelTextCache _models;
     private readonly RequestStream _requests;
 
+    // Orleans holds observers weakly: this reference keeps the inbox.
+    private readonly TokenInbox _inbox = new();
+    private readonly Lazy<ITokenSink> _sink;
+
     /// <param name="grains">The Orleans client.</param>
     /// <param name="options">How long to wait and how often to try.</param>
     /// <param name="time">Clock of deadlines.</param>
@@ -30,6 +34,7 @@ public sealed class GridClient : IGridClient
     {
         (_grains, _time) = (grains, time);
         _models = new ModelTextCache(grains, options.Value, time, log, local);
+        _sink = new Lazy<ITokenSink>(() => grains.CreateObjectReference<ITokenSink>(_inbox));
         _requests = new RequestStream(Start, options.Value, time, log);
     }
 
@@ -78,11 +83,23 @@ public sealed class GridClient : IGridClient
         }
     }
 
-    private IAsyncEnumerable<GenerateUpdate> Start(GenerateAttempt attempt, CancellationToken cancellation)
+    private async IAsyncEnumerable<GenerateUpdate> Start(GenerateAttempt attempt, AttemptItems items, [EnumeratorCancellation] CancellationToken cancellation)
     {
         // One activation per attempt: a key that is never used twice cannot lead back to a silo that was given up.
         string key = $"{attempt.Request.RequestId}/{Guid.NewGuid():N}/{attempt.Number}";
-        return Hinted(_grains.GetGrain<IRequestGrain>(key).Generate(attempt, cancellation), attempt, cancellation);
+        long stream = _inbox.Open(items);
+        try
+        {
+            attempt = attempt with { Push = new TokenRoute(_sink.Value, stream) };
+            await foreach (GenerateUpdate item in Hinted(_grains.GetGrain<IRequestGrain>(key).Generate(attempt, cancellation), attempt, cancellation))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            _inbox.Close(stream);
+        }
     }
 
     private static ValueTask<bool> MoveNext(IAsyncEnumerator<GenerateUpdate> items, string? home)

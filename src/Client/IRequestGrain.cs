@@ -7,8 +7,9 @@ namespace ServingGrid.Client;
 public interface IRequestGrain : IGrainWithStringKey
 {
     /// <summary>
-    /// Runs the request. Items follow as tokens appear, and a heartbeat at least every 500 ms. The enumeration's cancellation or
-    /// early end frees everything within one step of the engine.
+    /// Runs the request. Items follow as tokens appear, and a heartbeat at least every 500 ms. With <see cref="GenerateAttempt.Push"/> tokens
+    /// go there as they appear, and the items bring them again with the heartbeats: the stream is complete either way. The enumeration's
+    /// cancellation or early end frees everything within one step of the engine.
     /// </summary>
     /// <exception cref="GridException">After the items already yielded.</exception>
     IAsyncEnumerable<GenerateUpdate> Generate(GenerateAttempt attempt, CancellationToken cancellation = default);
@@ -32,4 +33,8 @@ public sealed record GenerateAttempt
     /// <summary>Devices that earlier attempts lost: placed there again only if there is no other.</summary>
     [Id(3)]
     public string[] Avoid { get; init; } = [];
+
+    /// <summary>Where tokens go at once; null: they come with the stream's items alone.</summary>
+    [Id(4)]
+    public TokenRoute? Push { get; init; }
 }

@@ -25,6 +25,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly EngineStatistics _statistics;
     private readonly WaitingLimit _waiting;
     private readonly EngineCore _core;
+    private readonly OutputSignal _outputs = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _stop;
@@ -59,6 +60,16 @@ public sealed class InferenceEngine : IAsyncDisposable
         new Thread(Run) { Name = $"engine {device.Info.Id}", IsBackground = true }.Start();
     }
 
+    /// <summary>
+    /// Some handle's <see cref="SequenceHandle.Updates"/> have something to read, or have ended: raised once for all that a step has published.
+    /// Handlers run on the engine's thread and return at once.
+    /// </summary>
+    public event Action? Published
+    {
+        add => _outputs.Raised += value;
+        remove => _outputs.Raised -= value;
+    }
+
     public ModelConfig Config { get; }
 
     public EngineOptions Options { get; }
@@ -85,7 +96,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             return refusal;
         }
 
-        var output = new StreamOutput();
+        var output = new StreamOutput(_outputs);
         Sequence sequence = Create(request, output, ticket: null);
         return Accept(sequence) is { } refused ? refused : sequence.Handle!;
     }
@@ -106,7 +117,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         }
 
         var ticket = new ReservationTicket(lifetime ?? Options.ReservationLifetime);
-        Sequence sequence = Create(request, new StreamOutput(), ticket);
+        Sequence sequence = Create(request, new StreamOutput(_outputs), ticket);
         if ((RefuseFinished(sequence) ?? Accept(sequence)) is { } refused)
         {
             return refused;
@@ -259,6 +270,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _commands.Close();
         _commands.RunAll();
         _core.FailAll(reason);
+        _outputs.Raise();
         _drained.TrySetResult();
         _ended.TrySetResult();
     }
@@ -273,7 +285,10 @@ public sealed class InferenceEngine : IAsyncDisposable
                 return;
             }
 
+            // What a command has ended does not wait for the step.
+            _outputs.Raise();
             bool worked = _core.TryStep();
+            _outputs.Raise();
             _core.Report();
             if (_core.Ledger.Live.Count == 0 && _statistics.Health == EngineHealth.Draining)
             {

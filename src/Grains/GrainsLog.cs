@@ -33,6 +33,9 @@ internal static partial class GrainsLog
     [LoggerMessage(11, LogLevel.Warning, "Request {RequestId}: the prefill on {Device} failed: {Reason}")]
     public static partial void PrefillFailed(this ILogger log, string requestId, string device, string reason);
 
+    [LoggerMessage(12, LogLevel.Debug, "Tokens could not be pushed to a client: they come with the heartbeats")]
+    public static partial void PushFailed(this ILogger log, Exception failure);
+
     [LoggerMessage(20, LogLevel.Warning, "{Sentence}")]
     public static partial void DevicePassedOver(this ILogger log, string sentence);
 

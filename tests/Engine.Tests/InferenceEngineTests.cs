@@ -17,6 +17,27 @@ public sealed class InferenceEngineTests
         await rig.AssertIdleAsync();
     }
 
+    [Fact]
+    public async Task Published_SeveralSequences_RaisedOnceForAStep()
+    {
+        await using var rig = new EngineRig();
+        using var submitted = new ManualResetEventSlim();
+        int raised = 0;
+        rig.Engine.Published += () =>
+        {
+            // The first step has to wait for all four, so that the others have them together.
+            submitted.Wait();
+            Interlocked.Increment(ref raised);
+        };
+        Task<Generated>[] running = [.. Enumerable.Range(0, 4).Select(i => rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(5, i), 50)))];
+        submitted.Set();
+        Generated[] results = await Task.WhenAll(running);
+        await rig.AssertIdleAsync();
+
+        Assert.Equal(200, results.Sum(result => result.Tokens.Length));
+        Assert.InRange(raised, 50, 60);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(2)]

@@ -15,17 +15,20 @@ internal sealed class AttemptReader : IAsyncDisposable
 {
     private readonly ILogger _log;
     private readonly CancellationTokenSource _cancellation;
-    private readonly Channel<GenerateUpdate> _items = Channel.CreateUnbounded<GenerateUpdate>(new() { SingleReader = true, SingleWriter = true });
+    private readonly AttemptItems _items;
     private readonly Task _pump;
 
     /// <param name="stream">The attempt.</param>
+    /// <param name="items">Where its items go, and the tokens that are pushed ahead of them.</param>
     /// <param name="start">Longest wait for its first item.</param>
     /// <param name="stall">Longest wait for each other one.</param>
     /// <param name="time">Clock.</param>
     /// <param name="log">Log.</param>
     /// <param name="cancellation">The request's end.</param>
-    public AttemptReader(IAsyncEnumerable<GenerateUpdate> stream, TimeSpan start, TimeSpan stall, TimeProvider time, ILogger log, CancellationToken cancellation)
+    public AttemptReader(
+        IAsyncEnumerable<GenerateUpdate> stream, AttemptItems items, TimeSpan start, TimeSpan stall, TimeProvider time, ILogger log, CancellationToken cancellation)
     {
+        _items = items;
         _log = log;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         _pump = Pump(stream, start, stall, time);
@@ -64,7 +67,7 @@ internal sealed class AttemptReader : IAsyncDisposable
                     break;
                 }
 
-                _items.Writer.TryWrite(enumerator.Current);
+                _items.Add(enumerator.Current);
                 limit = stall;
             }
         }
@@ -73,7 +76,7 @@ internal sealed class AttemptReader : IAsyncDisposable
             failure = exception;
         }
 
-        _items.Writer.TryComplete(failure);
+        _items.Complete(failure);
         if (enumerator is null)
         {
             return;

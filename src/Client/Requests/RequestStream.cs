@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace ServingGrid.Client.Requests;
 
-/// <summary>Starts one attempt at a request; the grid behind it, or a script in tests.</summary>
-internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt attempt, CancellationToken cancellation);
+/// <summary>Starts one attempt at a request; the grid behind it, or a script in tests. Tokens may be pushed to its items ahead of the stream.</summary>
+internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt attempt, AttemptItems items, CancellationToken cancellation);
 
 /// <summary>
 /// One request as one unbroken stream, however many attempts it takes: when the silo of attempt n is lost, attempt n+1 starts
@@ -109,7 +109,8 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             }
 
             GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid] };
-            return new AttemptReader(start(attempt, cancellation), options.StartTimeout, options.StallTimeout, time, log, cancellation);
+            AttemptItems items = new();
+            return new AttemptReader(start(attempt, items, cancellation), items, options.StartTimeout, options.StallTimeout, time, log, cancellation);
         }
     }
 

@@ -10,6 +10,7 @@ using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
+using ServingGrid.Grains.Requests;
 using ServingGrid.Grains.Routing;
 using ServingGrid.Grains.Status;
 using ServingGrid.Grains.Transfer;
@@ -80,6 +81,7 @@ public static class WorkerHosting
         services.AddSingleton<HandoverPlanner>();
         services.AddSingleton<Handover>();
         services.AddSingleton<RequestsInFlight>();
+        services.AddSingleton<TokenDispatcher>();
         services.AddSingleton<CounterTally>();
         services.AddHostedService(provider => provider.GetRequiredService<CounterTally>());
         services.AddSingleton<SiloDetailsReader>();

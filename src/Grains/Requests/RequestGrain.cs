@@ -16,14 +16,14 @@ namespace ServingGrid.Grains.Requests;
 /// <code>
 ///   1 check      the model is served here, the device takes requests
 ///   2 start      the engine accepts the sequence or refuses it at once; its prompt is computed here or elsewhere
-///   3 stream     tokens as they appear, a heartbeat when none does
+///   3 stream     tokens as they appear, a heartbeat when none does; where the client takes them as they appear, the heartbeats have them
 ///   4 release    whatever happens, the engine drops the sequence within one step
 /// </code>
 /// </summary>
 [KvAwarePlacement]
 [GrainDirectory(RequestDirectory.Name)]
 internal sealed class RequestGrain(
-    LocalDevice device, Handover handover, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
+    LocalDevice device, Handover handover, TokenDispatcher tokens, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
 {
     /// <summary>Longest silence of a stream, with room for delays below the 500 ms that clients are promised.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(400);
@@ -80,14 +80,14 @@ internal sealed class RequestGrain(
 
             // A stream that nobody reads stands still at a "yield": what is below does not run then, and the engine has to be told from here.
             using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Cancel);
-            reader = new SequenceReader(sequence.Updates, metrics, time);
+            reader = new SequenceReader(sequence.Updates, attempt.Push, request, metrics, time);
+            tokens.Add(reader);
             watch.Enter();
             yield return item;
             do
             {
                 watch.Leave();
                 item = await reader.Next(Heartbeat, ended.Token) ?? Beat;
-                request.Generated(item.Tokens.Count);
                 watch.Enter();
                 yield return item;
             }
@@ -144,7 +144,7 @@ internal sealed class RequestGrain(
         return task.IsCompleted;
     }
 
-    private static async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start, SequenceReader? reader)
+    private async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start, SequenceReader? reader)
     {
         // What it threw has been reported by the stream; a wait for blocks has been cancelled.
         await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
@@ -155,6 +155,7 @@ internal sealed class RequestGrain(
             if (reader is not null)
             {
                 await reader.CountEnd(Linger);
+                tokens.Remove(reader);
             }
 
             await prefill;

@@ -27,7 +27,7 @@ internal sealed class RequestsInFlight(TimeProvider time)
         [.. _requests.Keys.OrderBy(request => request.Since).Take(Listed).Select(request => request.Describe(time.GetElapsedTime(request.Since)))];
 }
 
-/// <summary>One of <see cref="RequestsInFlight"/>. One writer; read from any thread.</summary>
+/// <summary>One of <see cref="RequestsInFlight"/>. Each member has one caller at a time; read from any thread.</summary>
 internal sealed class RequestInFlight(GenerateAttempt attempt, bool forPeer, long since, Action<RequestInFlight> ended) : IDisposable
 {
     private volatile Task? _prefill;

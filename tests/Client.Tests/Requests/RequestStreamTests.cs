@@ -237,7 +237,7 @@ public sealed class RequestStreamTests
     public async Task Read_ConsumerLeaves_TheAttemptIsCancelled()
     {
         TaskCompletionSource cancelled = new();
-        RequestStream stream = New((_, cancellation) => Endless(cancelled, cancellation));
+        RequestStream stream = New((_, _, cancellation) => Endless(cancelled, cancellation));
         await foreach (GenerateUpdate _ in stream.Read(Request, CancellationToken.None))
         {
             break;
@@ -281,7 +281,7 @@ public sealed class RequestStreamTests
     private async Task<List<GenerateUpdate>> Read(Func<GenerateAttempt, object[]> script, GridClientOptions? options = null, TimeProvider? time = null)
     {
         RequestStream stream = New(
-            (attempt, cancellation) =>
+            (attempt, _, cancellation) =>
             {
                 _attempts.Add(attempt);
                 Interlocked.Increment(ref _begun);

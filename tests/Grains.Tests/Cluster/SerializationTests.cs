@@ -47,6 +47,9 @@ public sealed class SerializationTests
         Number = 2,
         Generated = [7],
         Avoid = ["d"],
+
+        // References to clients exist in a running grid only: TokenPushTests sends one.
+        Push = new TokenRoute(null!, 8),
     };
 
     private static readonly GeneratedToken Token = new(5) { LogProbability = -0.5f, Top = [new TokenLogProbability(5, -0.5f)] };
@@ -65,6 +68,7 @@ public sealed class SerializationTests
     [
         Attempt,
         new GenerateUpdate { Tokens = [Token], Finish = FinishReason.Length, Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 }, Device = "d" },
+        new PushedTokens(1, 2, [Token]),
         FakeDevices.Identity(1).Model,
         new ModelHeaderPiece { Fingerprint = "f", TotalBytes = 10, Bytes = [1, 2] },
         new DeviceReport

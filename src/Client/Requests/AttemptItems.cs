@@ -1,0 +1,76 @@
+using System.Threading.Channels;
+
+namespace ServingGrid.Client.Requests;
+
+/// <summary>
+/// What one attempt has brought, each token once and in order, whichever way it came first: by its stream, which is complete and in order, or pushed
+/// ahead of it, which may be lost or overtaken. Thread-safe; <see cref="Reader"/> has one reader.
+/// </summary>
+internal sealed class AttemptItems
+{
+    private readonly Channel<GenerateUpdate> _items = Channel.CreateUnbounded<GenerateUpdate>(new() { SingleReader = true });
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<int, GeneratedToken[]> _early = [];
+    private int _streamed;
+    private int _delivered;
+
+    /// <summary>The items; completed with what ended the attempt.</summary>
+    public ChannelReader<GenerateUpdate> Reader => _items.Reader;
+
+    /// <summary>The next item of the stream.</summary>
+    public void Add(GenerateUpdate item)
+    {
+        lock (_gate)
+        {
+            int known = _delivered - _streamed;
+            _streamed += item.Tokens.Count;
+            if (known > 0 && item.Tokens.Count > 0)
+            {
+                item = item with { Tokens = [.. item.Tokens.Skip(known)] };
+            }
+
+            _delivered += item.Tokens.Count;
+            _items.Writer.TryWrite(item);
+            DeliverEarly();
+        }
+    }
+
+    /// <summary>Tokens that came ahead of the stream; <paramref name="first"/> is the number of those before them.</summary>
+    public void Push(int first, GeneratedToken[] tokens)
+    {
+        lock (_gate)
+        {
+            if (first > _delivered)
+            {
+                // Overtook others, which are on their way, or will come by the stream.
+                _early.TryAdd(first, tokens);
+                return;
+            }
+
+            Deliver(first, tokens);
+            DeliverEarly();
+        }
+    }
+
+    /// <summary>The attempt has ended; null: as it should.</summary>
+    public void Complete(Exception? failure) => _items.Writer.TryComplete(failure);
+
+    private void DeliverEarly()
+    {
+        while (_early.Count > 0 && _early.First() is var (first, tokens) && first <= _delivered)
+        {
+            _early.Remove(first);
+            Deliver(first, tokens);
+        }
+    }
+
+    private void Deliver(int first, GeneratedToken[] tokens)
+    {
+        int known = _delivered - first;
+        if (known < tokens.Length)
+        {
+            _delivered = first + tokens.Length;
+            _items.Writer.TryWrite(new GenerateUpdate { Tokens = tokens[known..] });
+        }
+    }
+}
