@@ -13,6 +13,7 @@ public class TemplateBoundsTests
     [
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
         "{{ range(10000000) }}",
+        "{% set ns = namespace(r=range(9)) %}{% for i in range(100000) %}{% set ns.r = ns.r[::2000000000] %}{% endfor %}",
         "{{ 'a' * 1000000000 }}",
         "{{ [1] * 1000000000 }}",
         "{% set ns = namespace(s='a') %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",

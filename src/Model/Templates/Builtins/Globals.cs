@@ -67,7 +67,7 @@ internal static class Globals
             items[i] = IntValue.Of(start + (step * i));
         }
 
-        return new RangeValue(items, step.IsOne ? $"range({start}, {stop})" : $"range({start}, {stop}, {step})");
+        return new RangeValue(IntValue.Of(start), IntValue.Of(stop), IntValue.Of(step), items);
     }
 
     private static BigInteger Integer(JinjaValue value) => Numbers.Integer(value)

@@ -155,21 +155,40 @@ internal static class TextFilters
     public static JinjaValue UrlEncode(RenderContext context, JinjaValue value, Arguments arguments)
     {
         arguments.Bind("urlencode", 0);
-        if (value is SequenceValue or DictValue or IteratorValue)
+        var encoded = new StringBuilder();
+        if (value is StringValue || value.Iterate(context) is not { } items)
         {
-            throw TemplateFault.Runtime($"urlencode of '{value.TypeName}' objects is not supported");
+            Percent(context, encoded, value, "/");
+            return new StringValue(encoded.ToString());
         }
 
-        string text = context.Text(value);
-        context.Budget.Characters(text.Length * 9L);
-        var encoded = new StringBuilder();
-        foreach (byte b in Encoding.UTF8.GetBytes(text))
+        // Pairs: the query of an address.
+        foreach (JinjaValue item in value is DictValue dict ? dict.Pairs(context) : items)
         {
-            bool plain = char.IsAsciiLetterOrDigit((char)b) || (char)b is '_' or '.' or '-' or '~' or '/';
-            encoded.Append(plain ? ((char)b).ToString() : $"%{b:X2}");
+            IReadOnlyList<JinjaValue> pair = context.Unpack(item, 2);
+            encoded.Append(encoded.Length > 0 ? "&" : "");
+            Percent(context, encoded, pair[0], "+");
+            encoded.Append('=');
+            Percent(context, encoded, pair[1], "+");
         }
 
         return new StringValue(encoded.ToString());
+    }
+
+    /// <summary>Appends a text as addresses have it.</summary>
+    /// <param name="context">Pays for it.</param>
+    /// <param name="encoded">Where to.</param>
+    /// <param name="value">Its text is encoded.</param>
+    /// <param name="kept">"/" for a path, where it stays as it is; "+" for a query, where it stands for a space.</param>
+    private static void Percent(RenderContext context, StringBuilder encoded, JinjaValue value, string kept)
+    {
+        string text = context.Text(value);
+        context.Budget.Characters((text.Length * 9L) + 2);
+        foreach (byte b in Encoding.UTF8.GetBytes(text))
+        {
+            bool plain = char.IsAsciiLetterOrDigit((char)b) || (char)b is '_' or '.' or '-' or '~' || (kept == "/" && b == '/');
+            encoded.Append(plain ? ((char)b).ToString() : kept == "+" && b == ' ' ? "+" : $"%{b:X2}");
+        }
     }
 
     /// <summary>With the parameters that chat templates' <c>tojson</c> has beyond jinja2's.</summary>

@@ -21,15 +21,7 @@ internal sealed class TupleTarget(IReadOnlyList<Target> parts) : Target
 {
     public override void Assign(RenderContext context, Scope scope, JinjaValue value)
     {
-        IReadOnlyList<JinjaValue> items = value.Iterate(context)
-            ?? throw TemplateFault.Runtime($"cannot unpack non-iterable {value.TypeName} object");
-        if (items.Count != parts.Count)
-        {
-            throw TemplateFault.Runtime(items.Count > parts.Count
-                ? $"too many values to unpack (expected {parts.Count})"
-                : $"not enough values to unpack (expected {parts.Count}, got {items.Count})");
-        }
-
+        IReadOnlyList<JinjaValue> items = context.Unpack(value, parts.Count);
         for (int i = 0; i < parts.Count; i++)
         {
             parts[i].Assign(context, scope, items[i]);

@@ -57,9 +57,15 @@ internal static class Access
             case SequenceValue sequence:
                 List<JinjaValue> items = Pick(sequence.Items, start, stop, stride);
                 context.Budget.Steps(items.Count);
-                return sequence.With(items);
+                return sequence is RangeValue range ? SliceOf(range, items) : sequence.With(items);
             default:
                 throw TemplateFault.Runtime($"'{value.TypeName}' object cannot be sliced");
+        }
+
+        RangeValue SliceOf(RangeValue range, List<JinjaValue> items)
+        {
+            (int from, int to) = Range(range.Items.Count, start, stop, stride);
+            return range.Slice(from, to, stride, items);
         }
     }
 

@@ -63,6 +63,20 @@ internal sealed class RenderContext
         return signal;
     }
 
+    /// <summary>The elements of a value that must have so many.</summary>
+    public IReadOnlyList<JinjaValue> Unpack(JinjaValue value, int count)
+    {
+        IReadOnlyList<JinjaValue> items = value.Iterate(this) ?? throw TemplateFault.Runtime($"cannot unpack non-iterable {value.TypeName} object");
+        if (items.Count != count)
+        {
+            throw TemplateFault.Runtime(items.Count > count
+                ? $"too many values to unpack (expected {count})"
+                : $"not enough values to unpack (expected {count}, got {items.Count})");
+        }
+
+        return items;
+    }
+
     /// <summary>A string that an operation made, paid for.</summary>
     public StringValue NewString(string text)
     {

@@ -140,11 +140,23 @@ internal sealed partial class ExpressionParser
 
     private Expression ParseSubscript(Expression target)
     {
+        if (tokens.SkipOperator("]"))
+        {
+            return new ElementAccess(target, new TupleLiteral([]));
+        }
+
         Expression? start = tokens.Current.IsOperator(":") ? null : ParseExpression();
         if (start is not null && !tokens.Current.IsOperator(":"))
         {
+            // Several keys are one, a tuple. (Slices among them, which nothing in a template can be asked for, are refused.)
+            List<Expression> keys = [start];
+            while (tokens.SkipOperator(","))
+            {
+                keys.Add(ParseExpression());
+            }
+
             tokens.ExpectOperator("]");
-            return new ElementAccess(target, start);
+            return new ElementAccess(target, keys.Count == 1 ? start : new TupleLiteral(keys));
         }
 
         tokens.ExpectOperator(":");

@@ -70,15 +70,33 @@ internal sealed class GroupValue(JinjaValue grouper, ListValue list) : SequenceV
     public override void WriteRepr(ReprWriter writer) => writer.WriteList("(", Items, ")");
 }
 
-internal sealed class RangeValue(IReadOnlyList<JinjaValue> items, string text) : SequenceValue
+/// <summary>Integers at equal distances.</summary>
+internal sealed class RangeValue(IntValue start, IntValue stop, IntValue step, IReadOnlyList<JinjaValue> items) : SequenceValue
 {
     public override string TypeName => "range";
 
     public override IReadOnlyList<JinjaValue> Items { get; } = items;
 
+    public override JinjaValue? Attribute(string name) => name switch
+    {
+        "start" => start,
+        "stop" => stop,
+        "step" => step,
+        _ => null,
+    };
+
     public override SequenceValue With(List<JinjaValue> items) => new ListValue(items);
 
-    public override void WriteRepr(ReprWriter writer) => writer.Write(text);
+    /// <summary>The elements from one index up to another, which is a range again.</summary>
+    /// <param name="from">Index of the first element.</param>
+    /// <param name="to">Index before which it ends (after which, when it goes backwards).</param>
+    /// <param name="stride">Every how many of them; negative: backwards.</param>
+    /// <param name="picked">The elements.</param>
+    public RangeValue Slice(int from, int to, int stride, List<JinjaValue> picked) => new(
+        IntValue.Of(start.Value + (from * step.Value)), IntValue.Of(start.Value + (to * step.Value)), IntValue.Of(step.Value * stride), picked);
+
+    public override void WriteRepr(ReprWriter writer) => writer.Write(
+        step.Value.IsOne ? $"range({start.Value}, {stop.Value})" : $"range({start.Value}, {stop.Value}, {step.Value})");
 }
 
 /// <summary>
