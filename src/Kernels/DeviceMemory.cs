@@ -49,6 +49,14 @@ public abstract class KvCache(KvLayout layout, int blockCount) : IDisposable
 
     public int BlockCount { get; } = blockCount;
 
+    /// <summary>
+    /// Says that the blocks 0 … <paramref name="blocks"/> − 1 (at most <see cref="BlockCount"/>) will be written soon, so that a device whose memory comes
+    /// with its first use can have it there before. Advice: returns at once, and changes no content. Any thread; one at a time.
+    /// </summary>
+    public virtual void Expect(int blocks)
+    {
+    }
+
     /// <inheritdoc/>
     public abstract void Dispose();
 }

@@ -35,6 +35,9 @@ internal sealed class BlockPool
     /// <summary>Blocks, held or free, that the prefix cache can find.</summary>
     public int CachedCount { get; private set; }
 
+    /// <summary>Blocks that were handed out at least once. A fresh one is the lowest of those that are left: they are 0 … this − 1.</summary>
+    public int HandedOutCount { get; private set; }
+
     /// <summary>Told of a block that is about to lose its content.</summary>
     public Action<int>? Evicting { get; set; }
 
@@ -48,6 +51,7 @@ internal sealed class BlockPool
         }
 
         Unlink(block);
+        HandedOutCount = Math.Max(HandedOutCount, block + 1);
         if (_cached[block])
         {
             Evicting?.Invoke(block);

@@ -9,6 +9,7 @@ internal sealed class EngineCore
 {
     private readonly EngineResources _resources;
     private readonly BlockManager _blocks;
+    private readonly KvLookahead _lookahead;
     private readonly Scheduler _scheduler;
     private readonly PromptPace _pace;
     private readonly StepPlan _plan;
@@ -23,6 +24,7 @@ internal sealed class EngineCore
         _statistics = statistics;
         _time = time;
         _blocks = new BlockManager(resources.Cache.BlockCount, options.BlockSize, options.PrefixCache);
+        _lookahead = new KvLookahead(resources.Cache);
         _pace = new PromptPace(options);
         _scheduler = new Scheduler(_blocks, _pace, options) { Admitted = Admitted };
         _plan = new StepPlan(options.MaxBatchTokens);
@@ -44,6 +46,7 @@ internal sealed class EngineCore
     {
         Handovers.Expire();
         _scheduler.Plan(_plan);
+        _lookahead.Note(_blocks.Pool.HandedOutCount);
         if (_plan.IsEmpty)
         {
             return false;

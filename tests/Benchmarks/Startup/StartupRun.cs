@@ -77,7 +77,15 @@ internal static class StartupRun
 
     private static async Task<bool> IsReadyAsync(HttpClient http)
     {
-        using HttpResponseMessage response = await http.GetAsync("/health");
-        return response.IsSuccessStatusCode;
+        try
+        {
+            using HttpResponseMessage response = await http.GetAsync("/health");
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            // A server may try early whether it will be able to listen, and stop again.
+            return false;
+        }
     }
 }

@@ -11,6 +11,7 @@ internal sealed class HookedDevice(Device? inner = null) : Device
     private readonly Device _inner = inner ?? new ReferenceDevice();
     private volatile Action<StepBatch>? _onStep;
     private volatile Action? _onCopy;
+    private volatile Action<int>? _onExpect;
 
     /// <summary>Runs on the engine's thread when a step begins.</summary>
     public Action<StepBatch>? OnStep
@@ -24,6 +25,13 @@ internal sealed class HookedDevice(Device? inner = null) : Device
     {
         get => _onCopy;
         set => _onCopy = value;
+    }
+
+    /// <summary>Runs when the cache is told how many blocks will be written soon.</summary>
+    public Action<int>? OnExpect
+    {
+        get => _onExpect;
+        set => _onExpect = value;
     }
 
     /// <summary>What <see cref="Read"/> and <see cref="TopCandidates"/> give instead of logits.</summary>
@@ -41,7 +49,7 @@ internal sealed class HookedDevice(Device? inner = null) : Device
 
     public override RopeTable LoadRope(RopeParameters rope, int maxPositions) => _inner.LoadRope(rope, maxPositions);
 
-    public override KvCache AllocateKvCache(KvLayout layout, int blockCount) => _inner.AllocateKvCache(layout, blockCount);
+    public override KvCache AllocateKvCache(KvLayout layout, int blockCount) => new HookedCache(this, _inner.AllocateKvCache(layout, blockCount));
 
     public override void BeginStep(StepBatch batch)
     {
@@ -55,10 +63,10 @@ internal sealed class HookedDevice(Device? inner = null) : Device
         _inner.NormedProjection(input, norm, epsilon, projections);
 
     public override void RopeAppend(Tensor query, Tensor key, Tensor value, AttentionShape shape, RopeTable rope, HeadNorm? headNorm, KvCache cache, int layer) =>
-        _inner.RopeAppend(query, key, value, shape, rope, headNorm, cache, layer);
+        _inner.RopeAppend(query, key, value, shape, rope, headNorm, Inner(cache), layer);
 
     public override void Attention(Tensor query, KvCache cache, int layer, AttentionShape shape, Tensor output) =>
-        _inner.Attention(query, cache, layer, shape, output);
+        _inner.Attention(query, Inner(cache), layer, shape, output);
 
     public override void ResidualProjection(Tensor input, Matrix weights, Vector? bias, Tensor residual) =>
         _inner.ResidualProjection(input, weights, bias, residual);
@@ -89,21 +97,36 @@ internal sealed class HookedDevice(Device? inner = null) : Device
 
     public override void Write(Tensor tensor, int firstRow, int rows, ReadOnlySpan<float> source) => _inner.Write(tensor, firstRow, rows, source);
 
-    public override void CopyBlocks(KvCache cache, ReadOnlySpan<int> from, ReadOnlySpan<int> to) => _inner.CopyBlocks(cache, from, to);
+    public override void CopyBlocks(KvCache cache, ReadOnlySpan<int> from, ReadOnlySpan<int> to) => _inner.CopyBlocks(Inner(cache), from, to);
 
     public override DeviceEvent Record() => _inner.Record();
 
     public override void Gather(KvCache cache, int firstLayer, int layers, ReadOnlySpan<int> blocks, Span<byte> destination, DeviceEvent? after)
     {
         OnCopy?.Invoke();
-        _inner.Gather(cache, firstLayer, layers, blocks, destination, after);
+        _inner.Gather(Inner(cache), firstLayer, layers, blocks, destination, after);
     }
 
     public override void Scatter(KvCache cache, int firstLayer, int layers, ReadOnlySpan<int> blocks, ReadOnlySpan<byte> source)
     {
         OnCopy?.Invoke();
-        _inner.Scatter(cache, firstLayer, layers, blocks, source);
+        _inner.Scatter(Inner(cache), firstLayer, layers, blocks, source);
     }
 
     public override void Dispose() => _inner.Dispose();
+
+    private static KvCache Inner(KvCache cache) => ((HookedCache)cache).Inner;
+
+    private sealed class HookedCache(HookedDevice device, KvCache inner) : KvCache(inner.Layout, inner.BlockCount)
+    {
+        public KvCache Inner { get; } = inner;
+
+        public override void Expect(int blocks)
+        {
+            device.OnExpect?.Invoke(blocks);
+            Inner.Expect(blocks);
+        }
+
+        public override void Dispose() => Inner.Dispose();
+    }
 }
