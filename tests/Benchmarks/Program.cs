@@ -15,13 +15,13 @@ Benchmark[] benchmarks =
     new("startup", "from a server's start to its first answers, and its memory; of two in turn", StartupBenchmark.RunAsync),
     new("memory", "peak memory of a program that runs to its end; of two in turn", MemoryBenchmark.RunAsync),
     new("model", "prefill and decode on the CPU device, beside the machine's limits", ModelBenchmark.RunAsync),
-    new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync),
-    new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync),
-    new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync),
-    new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync),
-    new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync),
-    new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync),
-    new("threads", "the CPU device's threads: starting an operation, being idle, sharing cores with other programs", PoolBenchmark.RunAsync),
+    new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync, "--shapes 135m,1.1b   --types Q8_0,…   --cache FOLDER"),
+    new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync, "--device NAME   --type TYPE   --width N …: see Devices/README.md"),
+    new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync, "none"),
+    new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync, "none"),
+    new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync, "--devices N   --blocks N   --decisions N"),
+    new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync, "--threads N   --types Q8_0,…   --shape 135m or 1.1b   --isa portable, avx2 or avx512   --jit no   --only NAME: what starts so"),
+    new("threads", "the CPU device's threads: starting an operation, being idle, sharing cores with other programs", PoolBenchmark.RunAsync, "--threads N   --programs N   --seconds N"),
 ];
 
 if (args.Length == 0 || args[0] is "list" or "--help" or "-h")
@@ -39,6 +39,12 @@ if (benchmarks.FirstOrDefault(benchmark => benchmark.Name == args[0]) is not { }
 {
     Console.Error.WriteLine($"There is no benchmark '{args[0]}': {string.Join(", ", benchmarks.Select(benchmark => benchmark.Name))} are.");
     return 1;
+}
+
+if (chosen.Options is { } options && args is [_, "--help" or "-h"])
+{
+    Console.WriteLine($"{chosen.Name}: {chosen.Summary}\n  options: {options}");
+    return 0;
 }
 
 try

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
+using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Model.Gguf;
 using ServingGrid.Testing;
@@ -8,32 +8,37 @@ namespace ServingGrid.Benchmarks.Kernels;
 
 /// <summary>
 /// Whole steps of a model with random weights on the CPU device (no engine around them), by operation, and the fraction of the
-/// processor's peaks that they reach. Options: --threads N, --types Q8_0,Q4_0, --shape 135M or 1.1B, --isa avx512 …, --no-jit, --only NAME (what starts so).
+/// processor's peaks that they reach.
 /// </summary>
 internal static class KernelBenchmark
 {
     public static Task<int> RunAsync(string[] arguments)
     {
-        string? Option(string name) => Array.IndexOf(arguments, name) is var i and >= 0 && i + 1 < arguments.Length ? arguments[i + 1] : null;
-        int threads = int.Parse(Option("--threads") ?? Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
-        RandomModelShape shape = Option("--shape") == "1.1B" ? RandomModelShape.TinyLlama : RandomModelShape.SmolLM2;
+        var asked = new Arguments(arguments, "--threads", "--types", "--shape", "--isa", "--jit", "--only");
+        int threads = asked.Integer("--threads", Environment.ProcessorCount);
+        string only = asked.Text("--only") ?? "";
+        RandomModelShape shape = (asked.Text("--shape") ?? "135m") switch
+        {
+            "135m" => RandomModelShape.SmolLM2,
+            "1.1b" => RandomModelShape.TinyLlama,
+            string other => throw new UsageException($"There is no shape '{other}': 135m and 1.1b are."),
+        };
         var options = new CpuDeviceOptions
         {
             Threads = threads,
-            Isa = Enum.Parse<CpuIsa>(Option("--isa") ?? "Auto", true),
-            GeneratedCode = !arguments.Contains("--no-jit"),
+            Isa = Named<CpuIsa>(asked.Text("--isa") ?? nameof(CpuIsa.Auto)),
+            GeneratedCode = asked.Text("--jit") != "no",
         };
         ProcessorPeaks peaks = ProcessorPeaks.Measure(threads);
         Console.WriteLine($"peaks: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, read {peaks.Read:F1} GB/s");
         Console.WriteLine($"an empty operation: {PoolBenchmark.DispatchMicroseconds(threads):F2} µs");
-        foreach (string name in (Option("--types") ?? "Q8_0,Q4_0,Q4_1,Q4_K,Q6_K,F16").Split(','))
+        foreach (string name in asked.Texts("--types", "Q8_0,Q4_0,Q4_1,Q4_K,Q6_K,F16"))
         {
-            GgmlType type = Enum.Parse<GgmlType>(name);
+            GgmlType type = Named<GgmlType>(name);
             using CpuDevice device = CpuDevice.Create(options);
             long start = Stopwatch.GetTimestamp();
             using var model = new SyntheticModel(device, shape, type, 512, 2560);
             Console.WriteLine($"{name}, {device.Info.Kernels}; made in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-            string only = Option("--only") ?? "";
             Measure(model, only, "prefill 512", 512, 1, () => model.Step(1, 512, 0));
             Measure(model, only, "prefill 2048", 2048, 1, () =>
             {
@@ -52,6 +57,10 @@ internal static class KernelBenchmark
 
         return Task.FromResult(0);
     }
+
+    private static T Named<T>(string name)
+        where T : struct, Enum =>
+        Enum.TryParse(name, ignoreCase: true, out T value) && Enum.IsDefined(value) ? value : throw new UsageException($"There is no {typeof(T).Name} '{name}'.");
 
     private static double Weights(RandomModelShape shape)
     {
