@@ -23,6 +23,8 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// </remarks>
 internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int rows)
 {
+    // Few rows read the weights in one quick stream, which the hardware foresees: asking for them as well makes one row slower by 6 to 8 % (Zen 4).
+    private const int MostRowsForeseen = 4;
     private static readonly AssemblerRegisterZMM Scale = zmm24;
     private static readonly AssemblerRegisterZMM Nibble = zmm25;
     private static readonly AssemblerRegisterZMM Second = zmm26;
@@ -124,7 +126,7 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
 
     private void Block()
     {
-        for (int line = 0; line < layout.BlockBytes; line += 64)
+        for (int line = 0; rows > MostRowsForeseen && line < layout.BlockBytes; line += 64)
         {
             code.prefetcht0(__byte_ptr[rdi + rbx + line]);
         }
