@@ -46,9 +46,9 @@ public sealed class KvReceiverLimitTests
     public async Task Receiver_MorePeersThanItKeeps_TheNewestIsRefusedUntilOneLeaves()
     {
         await using var rig = new TransferRig(options: Few);
-        using TcpClient first = await ProvenAsync(rig);
-        using TcpClient second = await ProvenAsync(rig);
-        using (TcpClient third = await ProvenAsync(rig))
+        using TcpClient first = await rig.ConnectAsync();
+        using TcpClient second = await rig.ConnectAsync();
+        using (TcpClient third = await rig.ConnectAsync())
         {
             Assert.True(await IsEndedAsync(third));
         }
@@ -79,14 +79,6 @@ public sealed class KvReceiverLimitTests
         var peer = new TcpClient();
         await peer.ConnectAsync(rig.Receiver.LocalEndpoint);
         await peer.GetStream().ReadExactlyAsync(new byte[48]).AsTask().WaitAsync(Deadline);
-        return peer;
-    }
-
-    private static async Task<TcpClient> ProvenAsync(TransferRig rig)
-    {
-        var peer = new TcpClient();
-        await peer.ConnectAsync(rig.Receiver.LocalEndpoint);
-        await KvHandshake.AsSenderAsync(peer.GetStream(), TransferRig.Secret, default).WaitAsync(Deadline);
         return peer;
     }
 

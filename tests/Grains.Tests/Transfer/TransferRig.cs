@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using ServingGrid.Engine;
 using ServingGrid.Engine.Disaggregation;
@@ -59,6 +60,15 @@ internal sealed class TransferRig : IAsyncDisposable
 
     public KvTarget Target(Reservation reservation, string? endpoint = null, int? epoch = null) => new(endpoint ?? Endpoint, reservation.Id, epoch ?? reservation.Epoch);
 
+    /// <summary>A connection to the receiver that has proved the secret.</summary>
+    public async Task<TcpClient> ConnectAsync()
+    {
+        var peer = new TcpClient();
+        await peer.ConnectAsync(Receiver.LocalEndpoint);
+        await KvHandshake.AsSenderAsync(peer.GetStream(), Secret, default).WaitAsync(TimeSpan.FromSeconds(30));
+        return peer;
+    }
+
     public async ValueTask DisposeAsync()
     {
         Transport.Dispose();
@@ -69,7 +79,7 @@ internal sealed class TransferRig : IAsyncDisposable
     /// <summary>An endpoint at which nothing listens.</summary>
     public static string DeadEndpoint()
     {
-        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return listener.LocalEndpoint.ToString()!;
     }
