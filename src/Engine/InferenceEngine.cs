@@ -26,6 +26,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly WaitingLimit _waiting;
     private readonly EngineCore _core;
     private readonly OutputSignal _outputs = new();
+    private readonly WarmUp _warmUp;
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _stop;
@@ -56,6 +57,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _commands = new CommandQueue(time);
         _waiting = new WaitingLimit(options.MaxWaiting);
         _core = new EngineCore(_resources, options, _endTokens.Count, _commands, _statistics, _waiting, time, _logger);
+        _warmUp = new WarmUp(_resources, options, time, _logger);
         EngineLog.Started(_logger, device.Info.Name, device.Info.Kernels, _resources.Cache.BlockCount, options.BlockSize, ContextLength);
         new Thread(Run) { Name = $"engine {device.Info.Id}", IsBackground = true }.Start();
     }
@@ -150,6 +152,43 @@ public sealed class InferenceEngine : IAsyncDisposable
         var output = new PrefillOutput(handle, sink, skipTokens / Options.BlockSize, lifetime ?? Options.ReservationLifetime);
         handle.Sequence = Create(request, output, ticket: null);
         return (RefuseFinished(handle.Sequence) ?? Accept(handle.Sequence)) is { } refused ? refused : handle;
+    }
+
+    /// <summary>
+    /// Lets the engine's thread compute something of no use, so that the first sequence does not wait for compilers: see <see cref="WarmUp"/>. Gives way to
+    /// whatever else is asked of the engine, after the step in progress, and leaves no trace: not in the status, the prefix cache or the blocks.
+    /// </summary>
+    /// <returns>
+    /// Ends when the engine's thread is free again: true if all was computed, false if the engine had other work. Fails with an
+    /// <see cref="EngineException"/> if the model's output is not a number, otherwise with what put the engine out of service.
+    /// </returns>
+    public Task<bool> WarmUpAsync()
+    {
+        var end = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_commands.TryPost(WarmUpNow))
+        {
+            end.SetResult(false);
+        }
+
+        return end.Task;
+
+        void WarmUpNow()
+        {
+            try
+            {
+                // Later on, blocks hold what is not to be written over.
+                end.SetResult(!_core.Ledger.HasAccepted && _warmUp.Run(isWanted: () => !_commands.IsEmpty));
+            }
+            catch (EngineException e)
+            {
+                end.SetException(e);
+            }
+            catch (Exception e)
+            {
+                end.SetException(e);
+                throw;
+            }
+        }
     }
 
     /// <summary>Changes of the prefix cache after event <paramref name="after"/> (0: from the start).</summary>

@@ -29,6 +29,8 @@ internal static partial class GrainsLog
     [LoggerMessage(9, LogLevel.Information, "Model {Model} on {Device} ({Hardware}): {Blocks} KV blocks, context {Context}, role {Role}")]
     public static partial void WorkerReady(this ILogger log, string model, string device, string hardware, int blocks, int context, DeviceRole role);
 
+    [LoggerMessage(10, LogLevel.Error, "The warm-up of {Device} failed: {Reason}")]
+    public static partial void WarmUpFailed(this ILogger log, string device, string reason);
 
     [LoggerMessage(11, LogLevel.Warning, "Request {RequestId}: the prefill on {Device} failed: {Reason}")]
     public static partial void PrefillFailed(this ILogger log, string requestId, string device, string reason);

@@ -45,6 +45,9 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
+    /// <summary>True when no command waits to be run.</summary>
+    public bool IsEmpty => _commands.IsEmpty;
+
     public void RunAll()
     {
         while (_commands.TryDequeue(out Action? command))

@@ -15,6 +15,9 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
     /// <summary>Accepted and not ended.</summary>
     public IReadOnlyCollection<Sequence> Live => _live;
 
+    /// <summary>True once there has been a sequence, whatever became of it.</summary>
+    public bool HasAccepted => _arrivals > 0;
+
     /// <summary>Computed for another device; their blocks are still to be fetched.</summary>
     public List<Sequence> Pinned { get; } = [];
 

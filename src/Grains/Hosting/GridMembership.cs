@@ -16,6 +16,7 @@ internal sealed class GridMembership(IServiceProvider services, WorkerOpening op
     private readonly CancellationTokenSource _stop = new();
     private GridReporter? _reporter;
     private Task? _reports;
+    private Task? _warmUp;
 
     public void Participate(ISiloLifecycle lifecycle)
     {
@@ -41,6 +42,7 @@ internal sealed class GridMembership(IServiceProvider services, WorkerOpening op
             device.Worker.Engine.Status.TotalBlocks,
             device.Identity.Model.ContextLength,
             device.Role);
+        _warmUp = WarmUpWatch.Run(device.Worker.WarmUp, device.Identity.Id, log);
         _reports = Task.Run(() => _reporter.Run(_stop.Token), CancellationToken.None);
     }
 
@@ -54,6 +56,7 @@ internal sealed class GridMembership(IServiceProvider services, WorkerOpening op
         }
 
         await _reports.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await (_warmUp ?? Task.CompletedTask);
         try
         {
             await _reporter.Leave();

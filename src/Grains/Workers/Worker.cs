@@ -22,6 +22,7 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
         Header = header.Bytes;
         Metadata = header.Metadata;
         Tokenizer = tokenizer;
+        WarmUp = engine.WarmUpAsync();
     }
 
     public WorkerOptions Options { get; }
@@ -38,6 +39,9 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
 
     /// <inheritdoc/>
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>Runs beside the start of the process, and ends for the first request at the latest. See <see cref="InferenceEngine.WarmUpAsync"/>.</summary>
+    public Task<bool> WarmUp { get; }
 
     /// <summary>Opens the model, creates the device, loads the weights and starts the engine. Takes seconds for a large model.</summary>
     /// <param name="options">What to open.</param>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Attention;
@@ -8,6 +9,7 @@ internal static unsafe class AttentionState<L, V>
     where V : unmanaged
 {
     /// <summary>No score seen.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Clear(float* state, int floats)
     {
         new Span<float>(state, floats).Clear();
@@ -15,6 +17,7 @@ internal static unsafe class AttentionState<L, V>
     }
 
     /// <summary>Adds the next piece. A piece without scores changes nothing; a first piece is taken as it is.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Merge(float* total, float* piece, int floats)
     {
         if (float.IsNegativeInfinity(piece[0]))
@@ -40,6 +43,7 @@ internal static unsafe class AttentionState<L, V>
     }
 
     /// <summary>output = o / Σ l.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Finish(float* state, int headSize, float* output)
     {
         float* sums = state + AttentionGeometry.StateSums;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Memory;
 using ServingGrid.Kernels.Cpu.Simd;
 
@@ -39,6 +40,7 @@ internal static unsafe class AttentionTile<L, V>
     /// <param name="states">State of each row; overwritten.</param>
     /// <param name="upcoming">Keys that are read after this piece, to ask for them; null if none are known.</param>
     /// <param name="work">Working memory of <see cref="AttentionGeometry.WorkFloats"/>.</param>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Piece(
         BlockProduct product, float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work)
     {
@@ -78,6 +80,7 @@ internal static unsafe class AttentionTile<L, V>
     }
 
     /// <summary>One block for as many rows as the product takes at once.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     private static void Rows(
         BlockProduct product, float* queries, int* limits, int first, int rows, in AttentionGeometry geometry, int start, in KvSource source, float* states, float* scores)
     {

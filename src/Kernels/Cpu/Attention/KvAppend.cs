@@ -11,6 +11,7 @@ internal static unsafe class KvAppend<L, V>
     private const int Stripe = 64;
 
     /// <summary>Writes <paramref name="key"/> and <paramref name="value"/>, a head each.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Write(float* key, float* value, KvLayout layout, byte* block, int head, int slot)
     {
         int keyOffset = layout.KeyOffset(head, 0, slot);
@@ -33,6 +34,7 @@ internal static unsafe class KvAppend<L, V>
 
     /// <summary>Converts some dimensions side by side, then writes each to where its slots lie.</summary>
     [SkipLocalsInit]
+    [MethodImpl(KernelCode.Optimized)]
     private static void Keys(float* key, KvLayout layout, ushort* destination)
     {
         ushort* stripe = stackalloc ushort[Stripe];
@@ -47,6 +49,7 @@ internal static unsafe class KvAppend<L, V>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Halves(float* source, int count, ushort* destination)
     {
         int i = 0;

@@ -15,6 +15,7 @@ internal static unsafe class KvWiden<L, V>
     /// <param name="unit">F16: factor; 2^112 gives the values themselves.</param>
     /// <param name="keys">[headSize][PaddedSlots]; padding is undefined.</param>
     /// <param name="values">[slots][PaddedHead]; padding is undefined but finite.</param>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Load(byte* block, in AttentionGeometry geometry, int kvHead, int slots, float unit, float* keys, float* values)
     {
         KvLayout layout = geometry.Layout;
@@ -32,6 +33,7 @@ internal static unsafe class KvWiden<L, V>
         }
     }
 
+    [MethodImpl(KernelCode.Optimized)]
     private static void Rows<S>(byte* source, int length, int rows, float unit, float* destination, int stride)
         where S : ISource
     {

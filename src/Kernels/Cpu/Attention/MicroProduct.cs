@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Attention;
@@ -15,6 +16,7 @@ internal static unsafe class MicroProduct<L, V>
     /// <param name="c">Four rows, <paramref name="cStride"/> floats apart.</param>
     /// <param name="cStride">Floats.</param>
     /// <param name="accumulate">Starts from what c holds instead of from zero.</param>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Run(float* a, int aStride, float* b, int bStride, int depth, float* c, int cStride, bool accumulate)
     {
         float* a1 = a + aStride;

@@ -60,6 +60,7 @@ internal static unsafe class Softmax<L, V>
     }
 
     /// <summary>A new maximum: what was summed relative to the old one is scaled down.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     private static void Raise(float max, float* state, int stateFloats)
     {
         V factor = VectorMath<L, V>.Exp2(L.Broadcast(state[0] - max));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Matrices;
 using ServingGrid.Kernels.Cpu.Simd;
 
@@ -9,6 +10,7 @@ internal static unsafe class ActivationQuantizer<L, V>
     where V : unmanaged
 {
     /// <summary>Quantises a row (a multiple of 32 columns) as row <paramref name="t"/> of a tile of <paramref name="tileRows"/> rows.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Row(float* input, int columns, byte* tile, int t, int tileRows)
     {
         for (int b = 0; b < columns / PanelLayout.BlockColumns; b++)
@@ -18,6 +20,7 @@ internal static unsafe class ActivationQuantizer<L, V>
     }
 
     /// <summary>Quantises 32 values into the record of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Block(float* input, byte* record, int t, int tileRows)
     {
         V magnitude = L.Broadcast(0x7fffffffu);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
@@ -8,6 +9,7 @@ internal static unsafe class GatedActivation<L, V>
     where V : unmanaged
 {
     /// <summary>output[i] = silu(gate[i]) · up[i]; <paramref name="count"/> is a multiple of 16.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Apply(float* gate, float* up, int count, float* output)
     {
         V one = L.Broadcast(1f);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
@@ -11,6 +12,7 @@ internal static unsafe class RmsNorm<L, V>
     private const int Lanes = 16;
 
     /// <summary><paramref name="output"/> may be <paramref name="input"/>.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Apply(float* input, float* weight, float epsilon, int columns, float* output)
     {
         float inverse = 1f / MathF.Sqrt(SumOfSquares(input, columns) / columns + epsilon);
@@ -27,6 +29,7 @@ internal static unsafe class RmsNorm<L, V>
         }
     }
 
+    [MethodImpl(KernelCode.Optimized)]
     private static float SumOfSquares(float* input, int columns)
     {
         float* partial = stackalloc float[Lanes];

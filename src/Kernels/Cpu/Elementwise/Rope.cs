@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using ServingGrid.Kernels.Cpu.Memory;
+using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Model;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
@@ -24,6 +26,7 @@ internal static unsafe class Rope
     /// (x, y) → (x·cos − y·sin, y·cos + x·sin) for neighbours: each element times its cosine, plus the element beside it times a sine
     /// that carries the sign; <paramref name="table"/> holds both by element.
     /// </summary>
+    [MethodImpl(KernelCode.Optimized)]
     private static void Neighbours(float* head, float* table, int count)
     {
         float* sines = table + count;
@@ -48,6 +51,7 @@ internal static unsafe class Rope
     }
 
     /// <summary>The same for pairs that lie <paramref name="pairs"/> elements apart; <paramref name="table"/> holds cosines, then sines.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     private static void Halves(float* head, float* table, int pairs)
     {
         float* second = head + pairs;

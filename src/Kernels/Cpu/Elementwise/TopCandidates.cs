@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
@@ -14,6 +15,7 @@ internal static unsafe class TopCandidates<L, V>
     /// <param name="length">At least as many as are asked for.</param>
     /// <param name="ids">Receives the indices.</param>
     /// <param name="best">Receives the values; as long as <paramref name="ids"/>.</param>
+    [MethodImpl(KernelCode.Optimized)]
     public static void Select(float* values, int length, Span<int> ids, Span<float> best)
     {
         int count = 0;
@@ -40,6 +42,7 @@ internal static unsafe class TopCandidates<L, V>
         }
     }
 
+    [MethodImpl(KernelCode.Optimized)]
     private static float Largest(float* values)
     {
         V largest = Number(L.Load(values));
@@ -52,9 +55,11 @@ internal static unsafe class TopCandidates<L, V>
     }
 
     /// <summary>Not-a-numbers become −∞, or they would hide their neighbours from the maximum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Number(V v) => L.Where(L.GreaterOrEqual(v, v), v, L.Broadcast(float.NegativeInfinity));
 
     /// <summary>Ids come in ascending order, so equal values go behind those that are there.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     private static void Insert(Span<int> ids, Span<float> best, int at, int id, float value)
     {
         while (at > 0 && best[at - 1] < value)

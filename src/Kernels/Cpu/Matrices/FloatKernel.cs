@@ -42,6 +42,7 @@ internal sealed unsafe class FloatKernel<E, L, V> : ProductKernel
         }
     }
 
+    [MethodImpl(KernelCode.Optimized)]
     private static void MultiplyOne(byte* weights, int columns, float* row, float* data, bool accumulate)
     {
         V even = L.Zero;
@@ -61,6 +62,7 @@ internal sealed unsafe class FloatKernel<E, L, V> : ProductKernel
         Store(data, L.Add(even, odd), accumulate);
     }
 
+    [MethodImpl(KernelCode.Optimized)]
     private static void MultiplyFour(byte* weights, int columns, float* r0, nint rowStride, float* data, in ProductOutput output)
     {
         float* r1 = r0 + rowStride;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Model.Gguf;
 
 namespace ServingGrid.Kernels.Cpu.Matrices;
@@ -15,7 +16,7 @@ internal static unsafe class PanelPacker<F>
     /// Runs once for each panel while a process starts, long before .NET would compile it a second time, and its loops are too short to be
     /// replaced while they run: it has to be optimised from the first call.
     /// </remarks>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Optimized)]
     public static void Pack(TensorData source, int firstRow, byte* panel)
     {
         PanelLayout layout = PanelLayout.Of(source.Type)!;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using ServingGrid.Kernels.Cpu.Simd;
 
@@ -10,6 +11,7 @@ using Block = Vector128<float>;
 internal static unsafe class PanelReader<F>
     where F : IPanelFormat
 {
+    [MethodImpl(KernelCode.Optimized)]
     public static void ReadRow(PanelLayout layout, byte* panel, int row, int columns, float* output)
     {
         int lane = row & ~3;

@@ -35,6 +35,7 @@ internal sealed unsafe class QuantizedKernel<F, L, V>(GgmlType type) : ProductKe
     }
 
     [SkipLocalsInit]
+    [MethodImpl(KernelCode.Optimized)]
     private void MultiplyLanes(byte* block, int lane, int blocks, ActivationTile tile, float* data, in ProductOutput output)
     {
         V* sums = stackalloc V[ActivationLayout.TileRows];

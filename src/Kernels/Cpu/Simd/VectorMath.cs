@@ -56,6 +56,7 @@ internal static class VectorMath<L, V>
     }
 
     /// <summary>output = input · factor; any count.</summary>
+    [MethodImpl(KernelCode.Optimized)]
     public static unsafe void Scale(float* input, float factor, int count, float* output)
     {
         int i = 0;
