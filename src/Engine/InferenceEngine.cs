@@ -292,6 +292,11 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     private void Run()
     {
+        if (Device.EnterThread() is { } refused)
+        {
+            EngineLog.ThreadRefused(_logger, Device.Info.Name, refused);
+        }
+
         EngineException reason = new(EngineFailure.Stopped, "the engine was stopped");
         try
         {

@@ -28,6 +28,12 @@ public abstract class Device : IDisposable
 {
     public abstract DeviceInfo Info { get; }
 
+    /// <summary>
+    /// Says that the calling thread is the one that calls the operations from now on: the CPU device gives it the core and the priority that it was told.
+    /// </summary>
+    /// <returns>Null, or one sentence for the log when the system has refused what the device asked for.</returns>
+    public virtual string? EnterThread() => null;
+
     // ---- Memory ---------------------------------------------------------------------------------------------------
 
     /// <summary>Zeroed activations [rows, columns].</summary>

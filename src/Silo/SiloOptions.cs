@@ -6,6 +6,7 @@ using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Grains.Workers;
 using ServingGrid.Kernels;
+using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Silo;
 
@@ -21,7 +22,9 @@ internal sealed record SiloOptions
           --role ROLE             prefill, decode or both (default: both)
           --device DEVICE         auto (the fastest), cpu (default), cuda:N, opencl:N or ilgpu-cpu
           --list-devices          show the devices of this machine
-          --threads N             threads of a CPU device (default: all cores)
+          --threads N             threads of a CPU device (default: one for each core)
+          --compute-cores LIST    cores of the compute threads, one for each (1 or 2-5,8); all else stays off them (default: any)
+          --compute-priority P    normal (default) or low: compute only where nothing else wants the core
           --cluster STORE         file:PATH, redis:HOST:PORT or azure-table:CONNECTION
           --cluster-id ID         separates grids that share a store (default: servinggrid)
           --address IP            address that other processes reach this one at (default: 127.0.0.1)
@@ -90,6 +93,8 @@ internal sealed record SiloOptions
                 Role = read.Choice<DeviceRole>("--role") ?? DeviceRole.Both,
                 Device = read.Text("--device") ?? "cpu",
                 Threads = read.Number("--threads", 0, 1024) ?? 0,
+                ComputeCores = read.Cores("--compute-cores") ?? [],
+                ComputePriority = read.Choice<ComputePriority>("--compute-priority") ?? ComputePriority.Normal,
                 KvMemoryBytes = read.Number("--kv-memory-mib", 1, 1 << 24) is { } mib ? (long)mib << 20 : null,
                 KvType = read.Choice<KvType>("--kv-type") ?? KvType.F16,
                 ContextLength = read.Number("--context", 2, int.MaxValue),
@@ -167,6 +172,12 @@ internal sealed record SiloOptions
             where T : struct, Enum => Text(name) is not { } text ? null
             : Enum.TryParse(text, ignoreCase: true, out T value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0]) ? value
             : throw new StartupException($"{name} must be one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}, not '{text}'.");
+
+        public IReadOnlyList<int>? Cores(string name)
+        {
+            string fault = "";
+            return Text(name) is not { } text ? null : CoreList.TryParse(text, out fault) ?? throw new StartupException($"{name}: {fault}.");
+        }
 
         public bool Flag(string name) => _rest.Remove(name);
 

@@ -25,6 +25,7 @@ public sealed class LocalGridTests : IDisposable
             Assert.Contains("\"role\":\"prefill\"", grid);
             Assert.Contains("\"role\":\"decode\"", grid);
             Assert.Equal((0, 3), await StatusAsync());
+            AssertPlaced();
             (int again, string refusal) = await RunAsync("start");
             Assert.Equal(1, again);
             Assert.Contains("A grid runs already", refusal);
@@ -38,6 +39,32 @@ public sealed class LocalGridTests : IDisposable
     }
 
     public void Dispose() => _state.Dispose();
+
+    [Theory]
+    [InlineData("--cores must be own or shared, not 'some'", "--cores", "some")]
+    [InlineData("--threads must be a number", "--threads", "many")]
+    public async Task Start_WrongOption_OneSentence(string sentence, params string[] options)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The script needs bash 4 and /proc.");
+        (int code, string output) = await RunAsync(["start", .. options]);
+        Assert.Equal(1, code);
+        Assert.Contains(sentence, output);
+    }
+
+    // Where there are two cores: streams have the last one, and everything else shares the others.
+    private void AssertPlaced()
+    {
+        Dictionary<string, int> processes = File.ReadLines(Path.Combine(_state.Path, "processes")).Select(line => line.Split(' ')).ToDictionary(words => words[0], words => int.Parse(words[1]));
+        int[] cores = LinuxThread.OwnCores();
+        if (cores.Length < 2)
+        {
+            return;
+        }
+
+        Assert.All(LinuxThread.Of(processes["silo-decode-1"]), thread => Assert.Equal(thread.Computes ? [cores[^1]] : cores[..^1], thread.Cores));
+        Assert.All(LinuxThread.Of(processes["silo-prefill-1"]), thread => Assert.Equal(thread.Computes, thread.IsIdlePolicy));
+        Assert.All(LinuxThread.Of(processes["silo-prefill-1"]).Concat(LinuxThread.Of(processes["gateway"])), thread => Assert.DoesNotContain(cores[^1], thread.Cores));
+    }
 
     private async Task<(int Code, int Processes)> StatusAsync()
     {

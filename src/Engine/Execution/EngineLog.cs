@@ -12,4 +12,7 @@ internal static partial class EngineLog
 
     [LoggerMessage(3, LogLevel.Warning, "The blocks of {Id} were taken back: their deadline has passed")]
     public static partial void Expired(ILogger logger, string id);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Device}: {Refusal}")]
+    public static partial void ThreadRefused(ILogger logger, string device, string refusal);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -30,12 +31,17 @@ internal static class CommandLine
           --device NAME       the device to serve it on               (default: auto, the fastest there is)
           --list-devices      show the devices of this machine
           --threads N         threads of a CPU device                 (default: one for each core)
+          --compute-cores LIST
+                              cores of the compute threads, one for each (1 or 2-5,8);
+                              all else stays off them                 (default: any)
+          --compute-priority P
+                              normal, or low: compute only where nothing else wants the core
           --context N         longest prompt and answer, in tokens    (default: what the model was made for)
           --max-sequences N   requests that are computed at a time    (default: 64)
           --max-waiting N     requests that wait; more get a 429      (default: 256)
         """;
 
-    private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--context", "--max-sequences", "--max-waiting"];
+    private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--compute-cores", "--compute-priority", "--context", "--max-sequences", "--max-waiting"];
 
     private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--verbose", "--help"];
 
@@ -84,6 +90,8 @@ internal static class CommandLine
         "--name" => options with { ModelName = value },
         "--device" => options with { Device = value },
         "--threads" => options with { Threads = ParseCount(name, value) },
+        "--compute-cores" => options with { ComputeCores = CoreList.TryParse(value, out string fault) ?? throw new UsageException($"{name}: {fault}.") },
+        "--compute-priority" => options with { ComputePriority = ParsePriority(name, value) },
         "--context" => options with { ContextLength = ParseCount(name, value) },
         "--max-sequences" => options with { MaxSequences = ParseCount(name, value) },
         "--max-waiting" => options with { MaxWaiting = ParseCount(name, value) },
@@ -98,6 +106,13 @@ internal static class CommandLine
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
             ? count
             : throw new UsageException($"{name} must be a whole number, not '{value}'.");
+
+    private static ComputePriority ParsePriority(string name, string value) => value.ToLowerInvariant() switch
+    {
+        "normal" => ComputePriority.Normal,
+        "low" => ComputePriority.Low,
+        _ => throw new UsageException($"{name} must be normal or low, not '{value}'."),
+    };
 
     private static ClusterStore ParseCluster(string value) => ClusterStore.TryParse(value, out string error) ?? throw new UsageException(error);
 

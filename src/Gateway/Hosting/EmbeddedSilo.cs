@@ -29,6 +29,8 @@ internal static class EmbeddedSilo
             ModelName = options.ModelName,
             Device = options.Device,
             Threads = options.Threads ?? 0,
+            ComputeCores = options.ComputeCores,
+            ComputePriority = options.ComputePriority,
             ContextLength = options.ContextLength,
         };
         worker = worker with

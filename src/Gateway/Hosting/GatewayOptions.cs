@@ -1,5 +1,6 @@
 using System.Net;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Gateway.Hosting;
 
@@ -24,6 +25,12 @@ internal sealed record GatewayOptions
 
     /// <summary>Threads of a CPU device; null: one for each core.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>Cores of a CPU device's threads, one for each; empty: any.</summary>
+    public IReadOnlyList<int> ComputeCores { get; init; } = [];
+
+    /// <summary>How a CPU device's threads compete with others.</summary>
+    public ComputePriority ComputePriority { get; init; }
 
     /// <summary>Longest prompt and answer together, in tokens; null: what the model was made for.</summary>
     public int? ContextLength { get; init; }

@@ -58,7 +58,8 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
             using ModelFile model = ModelFile.Open(options.ModelPath);
             Tokenizer tokenizer = TokenizerFactory.Create(model.Metadata);
             ILogger? log = loggers?.CreateLogger<Worker>();
-            device = DeviceCatalog.Open(options.Device, new CpuDeviceOptions { Threads = options.Threads }, warning => log?.DevicePassedOver(warning));
+            var cpu = new CpuDeviceOptions { Threads = options.Threads, Cores = options.ComputeCores, Priority = options.ComputePriority };
+            device = DeviceCatalog.Open(options.Device, cpu, warning => log?.DevicePassedOver(warning));
             EngineOptions engineOptions = KvMemory.Resolve(options, model.Config, device);
             found?.Invoke();
             InferenceEngine engine = new(

@@ -4,6 +4,7 @@ using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Routing;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Kernels;
+using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Grains.Workers;
 
@@ -23,8 +24,16 @@ public sealed record WorkerOptions
     /// <summary>"auto", "cpu", or another of <see cref="DeviceCatalog.List"/>.</summary>
     public string Device { get; init; } = "cpu";
 
-    /// <summary>Threads of a CPU device; 0: one for each core.</summary>
+    /// <summary>Threads of a CPU device; 0: one for each of <see cref="ComputeCores"/>, or of the machine's cores.</summary>
     public int Threads { get; init; }
+
+    /// <summary>
+    /// Cores of a CPU device's threads, one for each, which the process leaves to them if it has others. Empty: where the system puts them.
+    /// </summary>
+    public IReadOnlyList<int> ComputeCores { get; init; } = [];
+
+    /// <summary>How a CPU device's threads compete with others.</summary>
+    public ComputePriority ComputePriority { get; init; }
 
     /// <summary>Bytes of the KV cache; null: enough for <see cref="DefaultKvSequences"/> full contexts, within half of the free memory.</summary>
     public long? KvMemoryBytes { get; init; }
@@ -74,6 +83,12 @@ public sealed record WorkerOptions
         Check(ModelName is null or { Length: > 0 and <= 256 }, "The model's name must have 1 … 256 characters.");
         Check(Enum.IsDefined(Role), $"There is no role {Role}: prefill, decode and both are.");
         Check(Threads is >= 0 and <= 1024, $"Threads must be 0 (all cores) … 1024, not {Threads}.");
+        Check(
+            ComputeCores.Count == 0 || Threads <= ComputeCores.Count,
+            $"{Threads} threads do not fit on {ComputeCores.Count} compute cores: --threads must not say more than --compute-cores.");
+        Check(
+            (ComputeCores.Count == 0 && ComputePriority == ComputePriority.Normal) || DeviceCatalog.Resolve(Device) == DeviceCatalog.Cpu,
+            $"--compute-cores and --compute-priority are for the device cpu, not for {Device}.");
         Check(RoutingPolicies.Names.Contains(RoutingPolicy), $"There is no routing policy {RoutingPolicy}: {string.Join(", ", RoutingPolicies.Names)} are.");
         try
         {

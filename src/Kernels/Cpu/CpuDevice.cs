@@ -17,6 +17,7 @@ namespace ServingGrid.Kernels.Cpu;
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {
+    private readonly ThreadPlacement _placement;
     private readonly DeviceContext _context;
     private readonly WeightArena _arena = new();
     private readonly KernelTable _kernels;
@@ -31,9 +32,15 @@ public sealed unsafe partial class CpuDevice : Device
     private CpuDevice(CpuDeviceOptions options)
     {
         CpuIsa isa = CpuFeatures.Resolve(options.Isa);
-        int threads = options.Threads == 0 ? Environment.ProcessorCount : options.Threads;
+        int threads = options.Threads > 0 ? options.Threads : options.Cores.Count > 0 ? options.Cores.Count : Environment.ProcessorCount;
+        if (options.Cores.Count > 0)
+        {
+            ReservedCores.Reserve(options.Cores);
+        }
+
+        _placement = new ThreadPlacement(options.Cores, options.Priority);
         _kernels = new KernelTable(isa, options.GeneratedCode);
-        _context = new DeviceContext(new WorkerPool(threads, options.PinThreads), LaneKernels.Create(isa, _kernels.AttentionProduct));
+        _context = new DeviceContext(new WorkerPool(threads, worker => _placement.Apply(worker)), LaneKernels.Create(isa, _kernels.AttentionProduct));
         _products = new ProductWork(_context);
         _feedForward = new FeedForwardWork(_context);
         _ropeAppend = new RopeAppendWork(_context);
@@ -58,13 +65,15 @@ public sealed unsafe partial class CpuDevice : Device
     private static long TotalMemoryBytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
     /// <summary>Starts the device's threads and chooses its kernels.</summary>
-    /// <exception cref="ArgumentException">An option is out of range, or asks for what the processor does not have.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, or asks for what the machine does not have.</exception>
     public static CpuDevice Create(CpuDeviceOptions? options = null)
     {
         options ??= new CpuDeviceOptions();
         options.Validate();
         return new CpuDevice(options);
     }
+
+    public override string? EnterThread() => _placement.Apply(worker: 0);
 
     public override Tensor AllocateTensor(int rows, int columns)
     {

@@ -25,7 +25,9 @@ public sealed record CpuDeviceOptions
     /// <summary>Environment variable that turns generated code off when it is "1".</summary>
     public const string NoJitVariable = "SERVINGGRID_NO_JIT";
 
-    /// <summary>Threads that compute, the caller's included: 1 … <see cref="MaxThreads"/>; 0 means one for each core.</summary>
+    /// <summary>
+    /// Threads that compute, the caller's included: 1 … <see cref="MaxThreads"/>; 0 means one for each of <see cref="Cores"/>, or of the machine's cores.
+    /// </summary>
     public int Threads { get; init; }
 
     /// <summary>Vector instructions; more than the processor has is refused by <see cref="CpuDevice.Create"/>.</summary>
@@ -37,8 +39,14 @@ public sealed record CpuDeviceOptions
     /// </summary>
     public bool GeneratedCode { get; init; } = Environment.GetEnvironmentVariable(NoJitVariable) != "1";
 
-    /// <summary>Ties worker i to core i. Only for a machine that runs nothing else; Linux only, ignored elsewhere.</summary>
-    public bool PinThreads { get; init; }
+    /// <summary>
+    /// Compute threads run one on each of these cores, in order, and every other thread of the process stays off them if it has other cores. Empty: where the
+    /// system puts them. Linux; refused elsewhere.
+    /// </summary>
+    public IReadOnlyList<int> Cores { get; init; } = [];
+
+    /// <summary>How the compute threads compete with others.</summary>
+    public ComputePriority Priority { get; init; }
 
     /// <summary>Throws <see cref="ArgumentException"/> with one sentence if a value is out of range.</summary>
     public void Validate()
@@ -46,6 +54,11 @@ public sealed record CpuDeviceOptions
         if (Threads is < 0 or > MaxThreads)
         {
             throw new ArgumentException($"{Threads} threads: must be 0 (one for each core) to {MaxThreads}");
+        }
+
+        if (Cores.Count > 0 && Threads > Cores.Count)
+        {
+            throw new ArgumentException($"{Threads} threads do not fit on {Cores.Count} compute cores");
         }
 
         if (!Enum.IsDefined(Isa) || !CpuFeatures.Supports(Isa))

@@ -38,6 +38,8 @@ internal sealed class TimedDevice(Device inner) : Device
         table.Print(writer);
     }
 
+    public override string? EnterThread() => inner.EnterThread();
+
     public override Tensor AllocateTensor(int rows, int columns) => inner.AllocateTensor(rows, columns);
 
     public override Vector LoadVector(TensorData source) => inner.LoadVector(source);

@@ -41,6 +41,8 @@ internal sealed class HookedDevice(Device? inner = null) : Device
 
     public override long FreeMemoryBytes => _inner.FreeMemoryBytes;
 
+    public override string? EnterThread() => _inner.EnterThread();
+
     public override Tensor AllocateTensor(int rows, int columns) => _inner.AllocateTensor(rows, columns);
 
     public override Vector LoadVector(TensorData source) => _inner.LoadVector(source);

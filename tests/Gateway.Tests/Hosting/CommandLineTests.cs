@@ -1,5 +1,7 @@
 using ServingGrid.Client.Clustering;
 using ServingGrid.Gateway.Hosting;
+using ServingGrid.Grains.Workers;
+using ServingGrid.Kernels.Cpu;
 using ServingGrid.Testing;
 
 namespace ServingGrid.Gateway.Tests.Hosting;
@@ -29,6 +31,14 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public void Parse_ComputeOptions_ReachTheWorker()
+    {
+        WorkerOptions worker = EmbeddedSilo.ToWorkerOptions(Parse("--model", Model, "--device=cpu", "--compute-cores", "2-3,1", "--compute-priority=low", "--threads=2"));
+        Assert.Equal([2, 3, 1], worker.ComputeCores);
+        Assert.Equal((ComputePriority.Low, 2), (worker.ComputePriority, worker.Threads));
+    }
+
+    [Fact]
     public void Parse_Cluster_NeedsNoModelFile()
     {
         GatewayOptions options = Parse("--cluster-id", "blue", "--cluster", "redis:localhost:6379,password=secret");
@@ -53,6 +63,9 @@ public sealed class CommandLineTests
     [InlineData("--model needs a value", "--model")]
     [InlineData("--threads must be a whole number", "--threads", "two")]
     [InlineData("--threads must be in 1", "--threads", "0")]
+    [InlineData("--compute-cores: 'x' is not a core", "--compute-cores", "0,x")]
+    [InlineData("--compute-priority must be normal or low", "--compute-priority", "high")]
+    [InlineData("--compute-cores has no meaning beside --cluster", "--compute-cores", "1", "--cluster", "file:x")]
     [InlineData("There is no model file 'absent.gguf'", "--model", "absent.gguf")]
     [InlineData("--urls is empty", "--urls", "")]
     [InlineData("--urls has 'https://127.0.0.1:1'", "--urls", "https://127.0.0.1:1")]

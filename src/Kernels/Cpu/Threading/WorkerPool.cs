@@ -34,8 +34,8 @@ internal sealed class WorkerPool : IDisposable
     private Signals _signals;
 
     /// <param name="workers">Threads that compute, the caller's included.</param>
-    /// <param name="pin">Ties the pool's own threads (not the caller's) to cores 1, 2, ….</param>
-    public WorkerPool(int workers, bool pin = false)
+    /// <param name="begin">Called first by each of the pool's own threads (not the caller's), with its number.</param>
+    public WorkerPool(int workers, Action<int>? begin = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
         Workers = workers;
@@ -43,7 +43,7 @@ internal sealed class WorkerPool : IDisposable
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i + 1;
-            _threads[i] = new Thread(() => Work(worker, pin)) { IsBackground = true, Name = $"cpu-worker-{worker}" };
+            _threads[i] = new Thread(() => Work(worker, begin)) { IsBackground = true, Name = $"cpu-worker-{worker}" };
             _threads[i].Start();
         }
     }
@@ -139,13 +139,9 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    private void Work(int worker, bool pin)
+    private void Work(int worker, Action<int>? begin)
     {
-        if (pin)
-        {
-            ThreadAffinity.TryPin(worker);
-        }
-
+        begin?.Invoke(worker);
         int seen = 0;
         while (true)
         {
