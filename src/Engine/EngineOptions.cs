@@ -26,6 +26,12 @@ public sealed record EngineOptions
     /// <summary>Most prompt tokens of a step in which other sequences decode: bounds the gap that a prompt tears into their streams.</summary>
     public int MaxPrefillTokensWhileDecoding { get; init; } = 128;
 
+    /// <summary>
+    /// Fewest prompt tokens of such a step, where they keep it within <see cref="MixedStepTarget"/>; 16 are allowed whatever they take. Few mean steady streams and
+    /// prompts that wait.
+    /// </summary>
+    public int MinPrefillTokensWhileDecoding { get; init; } = 16;
+
     /// <summary>What such a step is to take at most, by the speed of earlier ones; a chunk of 16 tokens is allowed whatever it takes.</summary>
     public TimeSpan MixedStepTarget { get; init; } = TimeSpan.FromMilliseconds(50);
 
@@ -55,6 +61,7 @@ public sealed record EngineOptions
         Check(KvMemoryFraction is > 0 and <= 1, nameof(KvMemoryFraction), KvMemoryFraction, "in (0, 1]");
         Check(MaxBatchTokens is >= 1 and <= 65536, nameof(MaxBatchTokens), MaxBatchTokens, "in 1 … 65536");
         Check(MaxPrefillTokensWhileDecoding is >= 1 and <= 65536, nameof(MaxPrefillTokensWhileDecoding), MaxPrefillTokensWhileDecoding, "in 1 … 65536");
+        Check(MinPrefillTokensWhileDecoding >= 1, nameof(MinPrefillTokensWhileDecoding), MinPrefillTokensWhileDecoding, "at least 1");
         Check(MixedStepTarget > TimeSpan.Zero && MixedStepTarget <= TimeSpan.FromMinutes(1), nameof(MixedStepTarget), MixedStepTarget, "above zero and at most a minute");
         Check(MaxSequences is >= 1 and <= 4096, nameof(MaxSequences), MaxSequences, "in 1 … 4096");
         Check(MaxBatchTokens > MaxSequences, nameof(MaxBatchTokens), MaxBatchTokens, $"more than MaxSequences ({MaxSequences}), so that prompts advance while all of them decode");

@@ -9,6 +9,9 @@ internal sealed class PromptPace(EngineOptions options)
     // Rows below which a step costs nearly the same, as the weights must be read anyway: smaller chunks would delay the prompt and help nobody.
     private const int LeastTokens = 16;
 
+    // A tile of the kernels takes eight rows: beside a few sequences that decode, four more cost as little for each token as a large chunk does.
+    private const int SmallGranularity = 4;
+
     // A prompt for another device travels while its next chunk is computed. In short chunks little is left to send at its end, and the receiver's
     // streams are not disturbed by megabytes at a time; shorter ones would cost speed.
     private const int LeastHandedOver = 128;
@@ -23,7 +26,13 @@ internal sealed class PromptPace(EngineOptions options)
     private double _secondsPerRow;
 
     /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode, all of which wait for the whole step.</summary>
-    public int TokensBeside(int decodes) => Tokens(options.MixedStepTarget, decodes, LeastTokens, options.MaxPrefillTokensWhileDecoding);
+    public int TokensBeside(int decodes)
+    {
+        int small = (int)Rows(options.MixedStepTarget, decodes) / SmallGranularity * SmallGranularity;
+        return small < LeastTokens && small >= options.MinPrefillTokensWhileDecoding
+            ? Math.Min(small, options.MaxPrefillTokensWhileDecoding)
+            : Tokens(options.MixedStepTarget, decodes, LeastTokens, options.MaxPrefillTokensWhileDecoding);
+    }
 
     /// <summary>Most prompt tokens of a step that computes a prompt for another device.</summary>
     public int TokensHandedOver => Tokens(HandoverTarget, 0, LeastHandedOver, options.MaxBatchTokens);
@@ -47,7 +56,9 @@ internal sealed class PromptPace(EngineOptions options)
             return most;
         }
 
-        double rows = Math.Min(target.TotalSeconds / _secondsPerRow, options.MaxBatchTokens) - decodes;
-        return Math.Min(Math.Max((int)rows / Granularity * Granularity, least), most);
+        return Math.Min(Math.Max((int)Rows(target, decodes) / Granularity * Granularity, least), most);
     }
+
+    // As many as there can be while no speed is known.
+    private double Rows(TimeSpan target, int decodes) => Math.Min(_secondsPerRow <= 0 ? double.MaxValue : target.TotalSeconds / _secondsPerRow, options.MaxBatchTokens) - decodes;
 }

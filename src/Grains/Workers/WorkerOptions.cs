@@ -11,7 +11,8 @@ namespace ServingGrid.Grains.Workers;
 /// <summary>What a worker serves, and with what. See <see cref="Validate"/> for the ranges.</summary>
 public sealed record WorkerOptions
 {
-    private static readonly TimeSpan DecodeMixedStep = TimeSpan.FromMilliseconds(20);
+    private const int DecodePrefillTokens = 4;
+    private static readonly TimeSpan DecodeMixedStep = TimeSpan.FromMilliseconds(12);
 
     /// <summary>GGUF file.</summary>
     public required string ModelPath { get; init; }
@@ -65,7 +66,7 @@ public sealed record WorkerOptions
     public KvTransferOptions Transfer { get; init; } = new();
 
     /// <summary>
-    /// <see cref="EngineOptions.MixedStepTarget"/>; null: 20 ms for a decode worker, whose streams are what it is there for and whose own prompts are
+    /// <see cref="EngineOptions.MixedStepTarget"/>; null: 12 ms for a decode worker, whose streams are what it is there for and whose own prompts are
     /// short, else that of the engine.
     /// </summary>
     public TimeSpan? MixedStepTarget { get; init; }
@@ -119,6 +120,7 @@ public sealed record WorkerOptions
         ContextLength = ContextLength,
         MaxSequences = MaxSequences,
         MaxWaiting = MaxWaiting,
+        MinPrefillTokensWhileDecoding = Role == DeviceRole.Decode ? DecodePrefillTokens : new EngineOptions().MinPrefillTokensWhileDecoding,
         MixedStepTarget = MixedStepTarget ?? (Role == DeviceRole.Decode ? DecodeMixedStep : new EngineOptions().MixedStepTarget),
     };
 }

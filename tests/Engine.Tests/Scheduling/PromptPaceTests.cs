@@ -25,6 +25,21 @@ public class PromptPaceTests
     }
 
     [Theory]
+    [InlineData(0.9, 4, 4)]
+    [InlineData(0.6, 4, 12)]
+    [InlineData(0.5, 2, 16)]
+    [InlineData(0.9, 8, 16)]
+    [InlineData(10, 1, 16)]
+    public void TokensBeside_SmallChunksAllowed_AreTakenWhereTheyKeepTheTarget(double millisecondsPerRow, int decodes, int expected)
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+
+        pace.Note(512, 0, 512 * millisecondsPerRow / 1000);
+
+        Assert.Equal(expected, pace.TokensBeside(decodes));
+    }
+
+    [Theory]
     [InlineData(0.01, 512)]
     [InlineData(0.4, 240)]
     [InlineData(1.4, 128)]
