@@ -14,7 +14,9 @@ internal sealed partial class ProgramRun : IAsyncDisposable
 
     public ProgramRun(string program, IEnumerable<string> arguments, string? folder = null)
     {
-        var start = new ProcessStartInfo(program, arguments)
+        // A shell's background jobs ignore SIGINT, and so would all that they start: signals are what some tests are about.
+        (string file, IEnumerable<string> rest) = OperatingSystem.IsLinux() ? ("env", ["--default-signal=INT", program, .. arguments]) : (program, arguments);
+        var start = new ProcessStartInfo(file, rest)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
