@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.TestingHost;
 using ServingGrid.Client;
 using ServingGrid.Engine;
+using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Hosting;
 using ServingGrid.Grains.Workers;
 using ServingGrid.Testing;
@@ -46,9 +47,24 @@ internal sealed class GridCluster : IAsyncDisposable
     {
         GridCluster cluster = new(silos, options);
         await cluster._cluster.DeployAsync();
+        await cluster.AwaitViews(silos);
         cluster.Client = new GridClient(
             cluster._cluster.Client, Microsoft.Extensions.Options.Options.Create(new GridClientOptions()), TimeProvider.System, NullLogger<GridClient>.Instance);
         return cluster;
+    }
+
+    /// <summary>A silo that has just joined is in the others' views with their next report only.</summary>
+    private async Task AwaitViews(int devices)
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
+        foreach (GridView view in Silos.Select(Service<GridView>))
+        {
+            while (view.Find(Model)?.Devices.Count != devices)
+            {
+                Assert.False(limit.IsCancellationRequested, $"{view.Find(Model)?.Devices.Count} of {devices} devices are known");
+                await Task.Delay(5, CancellationToken.None);
+            }
+        }
     }
 
     /// <summary>The engine of a silo.</summary>
