@@ -25,7 +25,9 @@ public sealed class LocalGridTests : IDisposable
             Assert.Contains("\"role\":\"prefill\"", grid);
             Assert.Contains("\"role\":\"decode\"", grid);
             Assert.Equal((0, 3), await StatusAsync());
-            AssertPlaced();
+            Dictionary<string, int> processes = Processes();
+            AssertPlaced(processes);
+            AssertApart([.. processes.Values]);
             (int again, string refusal) = await RunAsync("start");
             Assert.Equal(1, again);
             Assert.Contains("A grid runs already", refusal);
@@ -51,10 +53,21 @@ public sealed class LocalGridTests : IDisposable
         Assert.Contains(sentence, output);
     }
 
-    // Where there are two cores: streams have the last one, and everything else shares the others.
-    private void AssertPlaced()
+    private Dictionary<string, int> Processes() =>
+        File.ReadLines(Path.Combine(_state.Path, "processes")).Select(line => line.Split(' ')).ToDictionary(words => words[0], words => int.Parse(words[1]));
+
+    // No Ctrl-C and no closed terminal ends them; in one session, or Linux would weigh the priorities of their threads for each process alone.
+    private static void AssertApart(int[] processes)
     {
-        Dictionary<string, int> processes = File.ReadLines(Path.Combine(_state.Path, "processes")).Select(line => line.Split(' ')).ToDictionary(words => words[0], words => int.Parse(words[1]));
+        int[][] numbers = [.. processes.Select(process => File.ReadAllText($"/proc/{process}/stat").Split(") ")[^1].Split(' ')[2..4].Select(int.Parse).ToArray())];
+        Assert.Equal(processes, numbers.Select(group => group[0]));
+        Assert.Single(numbers.Select(session => session[1]).Distinct());
+        Assert.All(processes, process => Assert.Matches(@"SigIgn:\s*[0-9a-f]*[13579bdf]\n", File.ReadAllText($"/proc/{process}/status")));
+    }
+
+    // Where there are two cores: streams have the last one, and everything else shares the others.
+    private static void AssertPlaced(Dictionary<string, int> processes)
+    {
         int[] cores = LinuxThread.OwnCores();
         if (cores.Length < 2)
         {
