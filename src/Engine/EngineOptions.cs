@@ -26,13 +26,13 @@ public sealed record EngineOptions
     /// <summary>Most prompt tokens of a step in which other sequences decode: bounds the gap that a prompt tears into their streams.</summary>
     public int MaxPrefillTokensWhileDecoding { get; init; } = 128;
 
-    /// <summary>
-    /// Fewest prompt tokens of such a step, where they keep it within <see cref="MixedStepTarget"/>; 16 are allowed whatever they take. Few mean steady streams and
-    /// prompts that wait.
-    /// </summary>
+    /// <summary>Fewest prompt tokens of such a step, whatever it takes. Few mean steady streams and prompts that wait.</summary>
     public int MinPrefillTokensWhileDecoding { get; init; } = 16;
 
-    /// <summary>What such a step is to take at most, by the speed of earlier ones; a chunk of 16 tokens is allowed whatever it takes.</summary>
+    /// <summary>
+    /// What such a step is to take at most, by the time of earlier ones; half as long again as a step without prompt tokens is always allowed, and so is
+    /// <see cref="MinPrefillTokensWhileDecoding"/>.
+    /// </summary>
     public TimeSpan MixedStepTarget { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Most sequences that hold blocks at a time.</summary>

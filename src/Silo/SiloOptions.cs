@@ -35,7 +35,7 @@ internal sealed record SiloOptions
           --kv-type TYPE          f16 (default) or f32
           --context N             longest sequence in tokens
           --batch-tokens N        most tokens of a step (default: 512, or 128 more than --max-sequences)
-          --mixed-step-ms N       what a step that computes prompts beside running streams may take (default: 50; decode role: 12)
+          --mixed-step-ms N       what a step that computes prompts beside running streams may take (default: 50; decode role: 10)
           --max-sequences N       most sequences computed at a time
           --max-waiting N         most sequences that wait
           --routing POLICY        kv-aware (default), round-robin, least-loaded or power-of-two

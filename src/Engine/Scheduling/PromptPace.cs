@@ -6,59 +6,74 @@ namespace ServingGrid.Engine.Scheduling;
 /// </summary>
 internal sealed class PromptPace(EngineOptions options)
 {
-    // Rows below which a step costs nearly the same, as the weights must be read anyway: smaller chunks would delay the prompt and help nobody.
+    // Fewer rows say little of what one costs: the weights must be read anyway.
     private const int LeastTokens = 16;
 
-    // A tile of the kernels takes eight rows: beside a few sequences that decode, four more cost as little for each token as a large chunk does.
-    private const int SmallGranularity = 4;
+    // Where a step without prompt tokens takes as long as the target, or longer, a prompt must still get on: streams may then run at two thirds of their speed.
+    private const double LeastShare = 0.5;
 
     // A prompt for another device travels while its next chunk is computed. In short chunks little is left to send at its end, and the receiver's
     // streams are not disturbed by megabytes at a time; shorter ones would cost speed.
     private const int LeastHandedOver = 128;
     private static readonly TimeSpan HandoverTarget = TimeSpan.FromMilliseconds(100);
 
-    // Of row counts that kernels like.
+    // Of row counts that kernels like: a tile takes eight rows, and beside a few sequences that decode, four more cost as little for each token as a large
+    // chunk does.
     private const int Granularity = 16;
+    private const int SmallGranularity = 4;
 
     // Steps vary with the context, and a thread that lost its core for a moment must not be taken for a slow device.
     private const double Smoothing = 0.25;
 
     private double _secondsPerRow;
 
+    // Of a step without prompt tokens; 0: unknown.
+    private double _decodeSeconds;
+
     /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode, all of which wait for the whole step.</summary>
     public int TokensBeside(int decodes)
     {
-        int small = (int)Rows(options.MixedStepTarget, decodes) / SmallGranularity * SmallGranularity;
-        return small < LeastTokens && small >= options.MinPrefillTokensWhileDecoding
-            ? Math.Min(small, options.MaxPrefillTokensWhileDecoding)
-            : Tokens(options.MixedStepTarget, decodes, LeastTokens, options.MaxPrefillTokensWhileDecoding);
+        double without = Math.Max(_decodeSeconds, decodes * _secondsPerRow);
+        double room = Math.Max(options.MixedStepTarget.TotalSeconds - without, without * LeastShare);
+        return Tokens(room, options.MinPrefillTokensWhileDecoding, options.MaxPrefillTokensWhileDecoding);
     }
 
     /// <summary>Most prompt tokens of a step that computes a prompt for another device.</summary>
-    public int TokensHandedOver => Tokens(HandoverTarget, 0, LeastHandedOver, options.MaxBatchTokens);
+    public int TokensHandedOver => Tokens(HandoverTarget.TotalSeconds, LeastHandedOver, options.MaxBatchTokens);
 
-    /// <summary>Learns from a step. Steps of few rows say nothing: they are bound by reading the weights.</summary>
+    /// <summary>Learns from a step.</summary>
     public void Note(int promptTokens, int decodes, double seconds)
     {
-        if (promptTokens < LeastTokens || seconds <= 0)
+        if (seconds <= 0)
         {
             return;
         }
 
-        double measured = seconds / (promptTokens + decodes);
-        _secondsPerRow = _secondsPerRow <= 0 ? measured : _secondsPerRow + Smoothing * (measured - _secondsPerRow);
+        if (promptTokens >= LeastTokens)
+        {
+            double ofPrompt = _decodeSeconds > 0 && decodes > 0
+                ? (seconds - Math.Min(_decodeSeconds, seconds / 2)) / promptTokens
+                : seconds / (promptTokens + decodes);
+            _secondsPerRow = Smooth(_secondsPerRow, ofPrompt);
+        }
+        else if (decodes > 0)
+        {
+            // While prompts are computed in small chunks, their streams' contexts grow.
+            _decodeSeconds = Smooth(_decodeSeconds, Math.Max(seconds - (promptTokens * _secondsPerRow), 0));
+        }
     }
 
-    private int Tokens(TimeSpan target, int decodes, int least, int most)
+    private static double Smooth(double known, double measured) => known <= 0 ? measured : known + (Smoothing * (measured - known));
+
+    private int Tokens(double seconds, int least, int most)
     {
         if (_secondsPerRow <= 0)
         {
             return most;
         }
 
-        return Math.Min(Math.Max((int)Rows(target, decodes) / Granularity * Granularity, least), most);
+        int tokens = (int)Math.Min(seconds / _secondsPerRow, most);
+        int granularity = tokens < Granularity ? SmallGranularity : Granularity;
+        return Math.Min(Math.Max(tokens / granularity * granularity, least), most);
     }
-
-    // As many as there can be while no speed is known.
-    private double Rows(TimeSpan target, int decodes) => Math.Min(_secondsPerRow <= 0 ? double.MaxValue : target.TotalSeconds / _secondsPerRow, options.MaxBatchTokens) - decodes;
 }

@@ -12,7 +12,7 @@ namespace ServingGrid.Grains.Workers;
 public sealed record WorkerOptions
 {
     private const int DecodePrefillTokens = 4;
-    private static readonly TimeSpan DecodeMixedStep = TimeSpan.FromMilliseconds(12);
+    private static readonly TimeSpan DecodeMixedStep = TimeSpan.FromMilliseconds(10);
 
     /// <summary>GGUF file.</summary>
     public required string ModelPath { get; init; }
@@ -66,7 +66,7 @@ public sealed record WorkerOptions
     public KvTransferOptions Transfer { get; init; } = new();
 
     /// <summary>
-    /// <see cref="EngineOptions.MixedStepTarget"/>; null: 12 ms for a decode worker, whose streams are what it is there for and whose own prompts are
+    /// <see cref="EngineOptions.MixedStepTarget"/>; null: 10 ms for a decode worker, whose streams are what it is there for and whose own prompts are
     /// short, else that of the engine.
     /// </summary>
     public TimeSpan? MixedStepTarget { get; init; }

@@ -13,7 +13,7 @@ public class PromptPaceTests
     [InlineData(0.01, 4, 128)]
     [InlineData(0.5, 4, 96)]
     [InlineData(0.5, 16, 80)]
-    [InlineData(0.5, 76, 16)]
+    [InlineData(0.5, 76, 32)]
     [InlineData(10, 4, 16)]
     public void TokensBeside_MeasuredSpeed_KeepsTheStepWithinItsTarget(double millisecondsPerRow, int decodes, int expected)
     {
@@ -28,15 +28,58 @@ public class PromptPaceTests
     [InlineData(0.9, 4, 4)]
     [InlineData(0.6, 4, 12)]
     [InlineData(0.5, 2, 16)]
-    [InlineData(0.9, 8, 16)]
-    [InlineData(10, 1, 16)]
-    public void TokensBeside_SmallChunksAllowed_AreTakenWhereTheyKeepTheTarget(double millisecondsPerRow, int decodes, int expected)
+    [InlineData(0.9, 8, 4)]
+    [InlineData(10, 1, 4)]
+    public void TokensBeside_SmallChunksAllowed_KeepTheTarget(double millisecondsPerRow, int decodes, int expected)
     {
         var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
 
         pace.Note(512, 0, 512 * millisecondsPerRow / 1000);
 
         Assert.Equal(expected, pace.TokensBeside(decodes));
+    }
+
+    [Theory]
+    [InlineData(4, 20)]
+    [InlineData(8, 16)]
+    [InlineData(20, 4)]
+    [InlineData(60, 0)]
+    public void TokensBeside_StepsThatDecodeAreSlow_TakeTheirTimeFromTheTarget(double decodeMilliseconds, double roomMilliseconds)
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(24), MinPrefillTokensWhileDecoding = 1 });
+        pace.Note(512, 0, 512 * 0.001);
+        pace.Note(0, 4, decodeMilliseconds / 1000);
+
+        // Half of a step without a prompt is allowed in any case.
+        double expected = Math.Max(roomMilliseconds, decodeMilliseconds / 2);
+        Assert.InRange(pace.TokensBeside(4), expected < 16 ? expected - 4 : 16, expected);
+    }
+
+    [Fact]
+    public void Note_SmallChunks_TellHowStepsThatDecodeGrow()
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(12), MinPrefillTokensWhileDecoding = 4 });
+        pace.Note(512, 0, 512 * 0.0005);
+        pace.Note(0, 4, 0.004);
+        Assert.Equal(16, pace.TokensBeside(4));
+
+        for (int i = 0; i < 30; i++)
+        {
+            pace.Note(8, 4, 0.008 + (8 * 0.0005));
+        }
+
+        Assert.InRange(pace.TokensBeside(4), 4, 8);
+    }
+
+    [Fact]
+    public void Note_LargeChunkBesideStreams_CountsWhatTheyCostAlone()
+    {
+        var pace = new PromptPace(Options with { MinPrefillTokensWhileDecoding = 4 });
+        pace.Note(0, 4, 0.010);
+
+        pace.Note(40, 4, 0.010 + (40 * 0.0005));
+
+        Assert.Equal(80, pace.TokensBeside(4));
     }
 
     [Theory]

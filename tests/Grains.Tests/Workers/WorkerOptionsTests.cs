@@ -7,7 +7,7 @@ namespace ServingGrid.Grains.Tests.Workers;
 public class WorkerOptionsTests
 {
     [Theory]
-    [InlineData(DeviceRole.Decode, 12)]
+    [InlineData(DeviceRole.Decode, 10)]
     [InlineData(DeviceRole.Prefill, 50)]
     [InlineData(DeviceRole.Both, 50)]
     public void ToEngineOptions_NoMixedStepTarget_FollowsTheRole(DeviceRole role, int milliseconds)
