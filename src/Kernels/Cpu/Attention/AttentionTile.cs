@@ -14,7 +14,7 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// for each step (<see cref="BlockProduct"/>), so that a row's numbers are the same in a tile of one row and of many.
 /// </para>
 /// <para>
-/// Few rows read F16 keys and values where they lie. For many, a block is widened to F32 once, in working memory that stays in the
+/// Few rows read F16 keys and values where they lie, and many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows, a block is widened to F32 once, in working memory that stays in the
 /// first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
 /// queries and the probabilities carry 2^112 instead.
 /// </para>
@@ -46,10 +46,12 @@ internal static unsafe class AttentionTile<L, V>
     {
         int blockSize = geometry.Layout.BlockSize;
         int furthest = 0;
+        int nearest = int.MaxValue;
         for (int r = 0; r < rows; r++)
         {
             AttentionState<L, V>.Clear(states + (long)r * geometry.StateFloats, geometry.StateFloats);
             furthest = Math.Max(furthest, limits[r]);
+            nearest = Math.Min(nearest, limits[r]);
         }
 
         bool direct = product.ReadsHalf && rows <= product.MaxRows && geometry.IsPlain && geometry.Layout.Type == KvType.F16;
@@ -57,9 +59,36 @@ internal static unsafe class AttentionTile<L, V>
         float* values = keys + geometry.KeyFloats;
         float* scores = values + geometry.ValueFloats;
         var source = new KvSource(keys, geometry.PaddedSlots, values, geometry.PaddedHead, false, 0);
-        int end = Math.Min((piece + 1) * geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
-        for (int b = piece * geometry.PieceBlocks; b < end; b++)
+        int first = piece * geometry.PieceBlocks;
+        int end = Math.Min(first + geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
+
+        // Blocks of which every row sees all; a piece's first block raises every maximum.
+        int whole = direct && blockSize == BlockProduct.Columns ? Math.Min(end, nearest / blockSize) : 0;
+        nint valueOffset = 2 * (nint)(geometry.Layout.ValueOffset(kvHead, 0, 0) - geometry.Layout.KeyOffset(kvHead, 0, 0));
+        nint* addresses = stackalloc nint[Math.Max(whole - first, 0) + 1];
+        for (int i = first; i < whole; i++)
         {
+            addresses[i - first] = (nint)cache.Keys(layer, blocks[i], kvHead);
+        }
+
+        if (whole > first)
+        {
+            byte* next = whole < end ? cache.Keys(layer, blocks[whole], kvHead) : upcoming;
+            addresses[whole - first] = next == null ? addresses[whole - first - 1] : (nint)next;
+        }
+
+        for (int b = first; b < end; b++)
+        {
+            if (b > first && b < whole)
+            {
+                b += product.RunBlocks(
+                    rows, queries, geometry.Shape.HeadSize, addresses + (b - first), whole - b, valueOffset, scores, states, geometry.StateFloats);
+                if (b == end)
+                {
+                    break;
+                }
+            }
+
             int start = b * blockSize;
             byte* block = cache.Block(layer, blocks[b]);
             if (direct)

@@ -31,9 +31,7 @@ internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
         code.mov(rax, __qword_ptr[rdi]);
         Start(softmax);
         code.mov(rdx, __qword_ptr[rdi + RowStride]);
-        code.lea(rsi, __[rdx + rdx * 2]);
-        code.lea(r10, __[rdx + rdx * 4]);
-        code.lea(r11, __[rsi + rdx * 4]);
+        RowAddress.EmitStrides(code);
         code.mov(rcx, __qword_ptr[rdi + Columns]);
         code.mov(r8, __qword_ptr[rdi + ColumnStride]);
         code.mov(r9, __qword_ptr[rdi + Depth]);
@@ -47,7 +45,15 @@ internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
         {
             code.mov(rsi, __qword_ptr[rdi + States]);
             code.mov(r8, __qword_ptr[rdi + StateStride]);
-            new SoftmaxEmitter(code, rows).Emit(First, Second);
+            Label raise = code.CreateLabel();
+            var emitter = new SoftmaxEmitter(code, rows);
+            emitter.Constants();
+            emitter.Check(raise);
+            emitter.Probabilities();
+            code.mov(eax, 1);
+            code.vzeroupper();
+            code.ret();
+            code.Label(ref raise);
         }
 
         for (int t = 0; t < rows; t++)
@@ -62,9 +68,9 @@ internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
         code.ret();
     }
 
-    private static AssemblerRegisterZMM First(int row) => new(Register.ZMM0 + row);
+    private static AssemblerRegisterZMM First(int row) => RowRegisters.First(row);
 
-    private static AssemblerRegisterZMM Second(int row) => new(Register.ZMM8 + row);
+    private static AssemblerRegisterZMM Second(int row) => RowRegisters.Second(row);
 
     /// <summary>Sums start from zero, or from what c holds.</summary>
     private void Start(bool zeroAlways)

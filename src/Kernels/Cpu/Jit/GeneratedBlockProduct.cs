@@ -3,19 +3,31 @@ using ServingGrid.Kernels.Cpu.Attention;
 
 namespace ServingGrid.Kernels.Cpu.Jit;
 
-/// <summary>Attention's product as generated code: one routine for each number of rows and type of b, without and with softmax.</summary>
+/// <summary>
+/// Attention's product as generated code: one routine for each number of rows and type of b, without and with softmax; and one for each number of rows over
+/// many blocks.
+/// </summary>
 internal sealed unsafe class GeneratedBlockProduct : BlockProduct
 {
     private const int Rows = 8;
-    private readonly CodeMemory[] _code = new CodeMemory[4 * Rows];
-    private readonly nint[] _entries = new nint[4 * Rows];
+    private const int Runs = 4 * Rows;
+    private readonly CodeMemory[] _code = new CodeMemory[Runs + Rows];
+    private readonly nint[] _entries = new nint[Runs + Rows];
 
     public GeneratedBlockProduct()
     {
         for (int i = 0; i < _code.Length; i++)
         {
             var assembler = new Assembler(64);
-            new BlockProductEmitter(assembler, i % Rows + 1, i / Rows % 2 == 1).Emit(softmax: i >= 2 * Rows);
+            if (i >= Runs)
+            {
+                new BlockRunEmitter(assembler, i % Rows + 1).Emit();
+            }
+            else
+            {
+                new BlockProductEmitter(assembler, i % Rows + 1, i / Rows % 2 == 1).Emit(softmax: i >= 2 * Rows);
+            }
+
             _code[i] = CodeMemory.Create(assembler);
             _entries[i] = _code[i].Entry;
         }
@@ -62,9 +74,27 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
         return Call(2 * Rows + rows - 1 + (source.Half ? Rows : 0), &arguments) != 0;
     }
 
-    private int Call(int routine, BlockProductArguments* arguments)
+    public override int RunBlocks(int rows, float* queries, int headSize, nint* keys, int count, nint valueOffset, float* scores, float* states, int stateFloats)
     {
-        int result = ((delegate* unmanaged[SuppressGCTransition]<BlockProductArguments*, int>)_entries[routine])(arguments);
+        var arguments = new BlockRunArguments
+        {
+            Queries = queries,
+            QueryStride = headSize * sizeof(float),
+            Keys = keys,
+            Count = count,
+            HeadSize = headSize,
+            ValueOffset = valueOffset,
+            ValueStride = headSize * 2,
+            Scores = scores,
+            States = states,
+            StateStride = stateFloats * sizeof(float),
+        };
+        return Call(Runs + rows - 1, &arguments);
+    }
+
+    private int Call(int routine, void* arguments)
+    {
+        int result = ((delegate* unmanaged[SuppressGCTransition]<void*, int>)_entries[routine])(arguments);
         GC.KeepAlive(this);
         return result;
     }
@@ -82,6 +112,21 @@ internal unsafe struct BlockProductArguments
     public nint CStride;
     public nint Accumulate;
     public nint Ahead;
+    public float* States;
+    public nint StateStride;
+}
+
+/// <summary>What <see cref="BlockRunEmitter"/>'s code is called with, by pointer in RDI; strides in bytes. Ten fields of 8 bytes, in this order.</summary>
+internal unsafe struct BlockRunArguments
+{
+    public float* Queries;
+    public nint QueryStride;
+    public nint* Keys;
+    public nint Count;
+    public nint HeadSize;
+    public nint ValueOffset;
+    public nint ValueStride;
+    public float* Scores;
     public float* States;
     public nint StateStride;
 }

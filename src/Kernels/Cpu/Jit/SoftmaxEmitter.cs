@@ -10,7 +10,7 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// </summary>
 /// <remarks>
 /// <code>
-/// r9 probabilities   rdx their stride   rsi states   r8 their stride   rax, rcx, r10 temporary
+/// r9 probabilities   rdx their stride   rsi states   r8 their stride   r10, k1, k2 temporary
 /// zmm16, zmm17 powers   zmm18, zmm19 polynomials   zmm20–27 constants of 2^x   zmm28 headroom   zmm29 maximum   zmm30 sums
 /// </code>
 /// </remarks>
@@ -22,16 +22,25 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
     private static readonly AssemblerRegisterZMM Maximum = zmm29;
     private static readonly AssemblerRegisterZMM Sums = zmm30;
 
-    /// <summary>Returns 1 with the probabilities stored; or falls through, nothing changed but the registers above.</summary>
-    public void Emit(Func<int, AssemblerRegisterZMM> first, Func<int, AssemblerRegisterZMM> second)
+    /// <summary>Constants, which nothing below changes. Uses rax.</summary>
+    public void Constants()
     {
-        Label raise = code.CreateLabel();
         Broadcast(Headroom, AttentionGeometry.Headroom);
+        Broadcast(Least, Simd.Exp2Constants.Least);
+        for (int i = 0; i < Simd.Exp2Constants.Polynomial.Length; i++)
+        {
+            Broadcast(Coefficient(i), Simd.Exp2Constants.Polynomial[i]);
+        }
+    }
+
+    /// <summary>Jumps to <paramref name="raise"/> if some row's maximum must be raised; changes the temporary registers alone.</summary>
+    public void Check(Label raise)
+    {
         code.mov(r10, rsi);
         code.kxorw(k2, k2, k2);
         for (int t = 0; t < rows; t++)
         {
-            code.vmaxps(zmm18, first(t), second(t));
+            code.vmaxps(zmm18, RowRegisters.First(t), RowRegisters.Second(t));
             code.vaddps(zmm19, Headroom, __dword_bcst[r10]);
             code.vcmpps(k1, zmm18, zmm19, GreaterThan);
             code.korw(k2, k2, k1);
@@ -40,17 +49,16 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
 
         code.kortestw(k2, k2);
         code.jnz(raise);
-        Broadcast(Least, Simd.Exp2Constants.Least);
-        for (int i = 0; i < Simd.Exp2Constants.Polynomial.Length; i++)
-        {
-            Broadcast(Coefficient(i), Simd.Exp2Constants.Polynomial[i]);
-        }
+    }
 
+    /// <summary>Stores the probabilities and adds them to the sums. RSI and R9 end behind the last row.</summary>
+    public void Probabilities()
+    {
         for (int t = 0; t < rows; t++)
         {
             code.vbroadcastss(Maximum, __dword_ptr[rsi]);
-            Power(first(t), zmm16, zmm18);
-            Power(second(t), zmm17, zmm19);
+            Power(RowRegisters.First(t), zmm16, zmm18);
+            Power(RowRegisters.Second(t), zmm17, zmm19);
             code.vmovups(Sums, __zmmword_ptr[rsi + AttentionGeometry.StateSums * sizeof(float)]);
             code.vaddps(Sums, Sums, zmm18);
             code.vaddps(Sums, Sums, zmm19);
@@ -60,11 +68,6 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
             code.add(rsi, r8);
             code.add(r9, rdx);
         }
-
-        code.mov(eax, 1);
-        code.vzeroupper();
-        code.ret();
-        code.Label(ref raise);
     }
 
     private static AssemblerRegisterZMM Coefficient(int index) => new(Register.ZMM21 + index);

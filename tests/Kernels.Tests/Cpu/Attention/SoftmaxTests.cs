@@ -96,4 +96,62 @@ public sealed unsafe class SoftmaxTests
         Assert.InRange(done, 20, 199);
         Assert.InRange(refused, 1, 199);
     }
+
+    /// <summary>Blocks in one call: what the single products compute, up to the block that raises a maximum; later ones leave no trace.</summary>
+    [Fact]
+    public void RunBlocks_Generated_AsBlockByBlockUpToTheFirstThatRaises()
+    {
+        Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
+        var product = new GeneratedBlockProduct();
+        int whole = 0;
+        int stopped = 0;
+        Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 7], Gen.Float[0.1f, 3f], Gen.Int[0, 1000]).Sample(
+            (rows, stripes, blocks, spread, seed) =>
+            {
+                int head = stripes * Slots;
+                int stateFloats = AttentionGeometry.StateOutput + head;
+                float[] queries = Numbers.Normal(seed, rows * head, spread / MathF.Sqrt(head));
+
+                // [block][keys, 96 bytes that nobody reads, values]; the blocks of the table in no order.
+                Half[] memory = [.. Numbers.Normal(seed + 1, blocks * (2 * head * Slots + 48)).Select(x => (Half)x)];
+                int[] table = [.. Enumerable.Range(0, blocks)];
+                new Random(seed).Shuffle(table);
+                float[] before = [.. Numbers.Normal(seed + 2, rows * stateFloats).Select(Math.Abs)];
+                (float[] expected, float[] actual) = ([.. before], [.. before]);
+                float[] scores = new float[rows * Slots];
+                int done = 0;
+                fixed (Half* m = memory)
+                fixed (float* q = queries, s = scores, e = expected, a = actual)
+                {
+                    nint valueOffset = 2 * (head * Slots + 48);
+                    nint* keys = stackalloc nint[blocks + 1];
+                    for (int i = 0; i < blocks; i++)
+                    {
+                        keys[i] = (nint)(m + table[i] * (2 * head * Slots + 48));
+                    }
+
+                    keys[blocks] = keys[blocks - 1];
+                    bool raises = false;
+                    for (; done < blocks && !raises; done += raises ? 0 : 1)
+                    {
+                        var source = new KvSource((void*)keys[done], Slots, (void*)(keys[done] + valueOffset), head, true, 0);
+                        raises = !product.RunSoftmax(rows, q, head, source, s, e, stateFloats);
+                        for (int c = 0; c < head && !raises; c += Slots)
+                        {
+                            product.Run(rows, s, Slots, source.ValueColumn(c), head, true, 0, Slots, e + AttentionGeometry.StateOutput + c, stateFloats, true);
+                        }
+                    }
+
+                    Assert.Equal(done, product.RunBlocks(rows, q, head, keys, blocks, valueOffset, s, a, stateFloats));
+                }
+
+                Assert.Equal(expected, actual);
+                _ = done == blocks ? whole++ : stopped++;
+            },
+            iter: 300,
+            seed: "0000000000000",
+            threads: 1);
+        Assert.InRange(whole, 20, 280);
+        Assert.InRange(stopped, 20, 280);
+    }
 }
