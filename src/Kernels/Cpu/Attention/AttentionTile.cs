@@ -14,7 +14,8 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// for each step (<see cref="BlockProduct"/>), so that a row's numbers are the same in a tile of one row and of many.
 /// </para>
 /// <para>
-/// Few rows read F16 keys and values where they lie, and many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows, a block is widened to F32 once, in working memory that stays in the
+/// Few rows read F16 keys and values where they lie, and many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows,
+/// a block is widened to F32 once, in working memory that stays in the
 /// first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
 /// queries and the probabilities carry 2^112 instead.
 /// </para>

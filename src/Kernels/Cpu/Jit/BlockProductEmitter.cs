@@ -1,5 +1,6 @@
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
+using static ServingGrid.Kernels.Cpu.Jit.RowRegisters;
 
 namespace ServingGrid.Kernels.Cpu.Jit;
 
@@ -67,10 +68,6 @@ internal sealed class BlockProductEmitter(Assembler code, int rows, bool half)
         code.vzeroupper();
         code.ret();
     }
-
-    private static AssemblerRegisterZMM First(int row) => RowRegisters.First(row);
-
-    private static AssemblerRegisterZMM Second(int row) => RowRegisters.Second(row);
 
     /// <summary>Sums start from zero, or from what c holds.</summary>
     private void Start(bool zeroAlways)

@@ -1,6 +1,7 @@
 using Iced.Intel;
 using ServingGrid.Kernels.Cpu.Attention;
 using static Iced.Intel.AssemblerRegisters;
+using static ServingGrid.Kernels.Cpu.Jit.RowRegisters;
 
 namespace ServingGrid.Kernels.Cpu.Jit;
 
@@ -40,7 +41,7 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
         code.kxorw(k2, k2, k2);
         for (int t = 0; t < rows; t++)
         {
-            code.vmaxps(zmm18, RowRegisters.First(t), RowRegisters.Second(t));
+            code.vmaxps(zmm18, First(t), Second(t));
             code.vaddps(zmm19, Headroom, __dword_bcst[r10]);
             code.vcmpps(k1, zmm18, zmm19, GreaterThan);
             code.korw(k2, k2, k1);
@@ -57,8 +58,8 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
         for (int t = 0; t < rows; t++)
         {
             code.vbroadcastss(Maximum, __dword_ptr[rsi]);
-            Power(RowRegisters.First(t), zmm16, zmm18);
-            Power(RowRegisters.Second(t), zmm17, zmm19);
+            Power(First(t), zmm16, zmm18);
+            Power(Second(t), zmm17, zmm19);
             code.vmovups(Sums, __zmmword_ptr[rsi + AttentionGeometry.StateSums * sizeof(float)]);
             code.vaddps(Sums, Sums, zmm18);
             code.vaddps(Sums, Sums, zmm19);
