@@ -20,6 +20,12 @@ public sealed record EngineOptions
     /// <summary>Share of the device's free memory, once the weights are loaded, that the KV cache takes.</summary>
     public double KvMemoryFraction { get; init; } = 0.5;
 
+    /// <summary>
+    /// Make the memory of the whole KV cache present from the start on, in the background, not only some megabytes ahead of its use: no stream is held up
+    /// later by a system that has to find memory first. For a cache of a size that somebody chose.
+    /// </summary>
+    public bool PrepareKvMemory { get; init; }
+
     /// <summary>Most tokens (rows) of a step: small favours latency between tokens, large favours throughput of prompts.</summary>
     public int MaxBatchTokens { get; init; } = 512;
 

@@ -31,7 +31,7 @@ internal sealed record SiloOptions
           --port N                port for silos (default: a free one)
           --gateway-port N        port for clients (default: a free one)
           --urls URL              address of /health and /metrics (default: http://127.0.0.1:0)
-          --kv-memory-mib N       size of the KV cache
+          --kv-memory-mib N       size of the KV cache, all of which is taken from the start on (default: some full contexts, taken as they are used)
           --kv-type TYPE          f16 (default) or f32
           --context N             longest sequence in tokens
           --batch-tokens N        most tokens of a step (default: 512, or 128 more than --max-sequences)

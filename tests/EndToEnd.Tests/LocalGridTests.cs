@@ -17,8 +17,9 @@ public sealed class LocalGridTests : IDisposable
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The script knows processes by /proc.");
         try
         {
-            (int code, string output) = await RunAsync("start", "--prefill", "1", "--decode", "1", "--url", "http://127.0.0.1:0");
+            (int code, string output) = await RunAsync("start", "--prefill", "1", "--decode", "1", "--url", "http://127.0.0.1:0", "--kv-memory-mib", "7");
             Assert.True(code == 0, output);
+            Assert.All((string[])["prefill", "decode"], role => Assert.Contains(" 149 KV blocks", File.ReadAllText(Path.Combine(_state.Path, $"silo-{role}-1.log"))));
             string url = Regex.Match(output, @"http://127\.0\.0\.1:\d+").Value;
             using HttpClient http = new();
             string grid = await http.GetStringAsync(url + "/grid");

@@ -24,7 +24,7 @@ internal sealed class EngineCore
         _statistics = statistics;
         _time = time;
         _blocks = new BlockManager(resources.Cache.BlockCount, options.BlockSize, options.PrefixCache);
-        _lookahead = new KvLookahead(resources.Cache);
+        _lookahead = new KvLookahead(resources.Cache, options.PrepareKvMemory);
         _pace = new PromptPace(options);
         _scheduler = new Scheduler(_blocks, _pace, options) { Admitted = Admitted };
         _plan = new StepPlan(options.MaxBatchTokens);

@@ -16,10 +16,12 @@ internal sealed class KvLookahead
     private int _announced;
 
     /// <summary>Announces the first blocks.</summary>
-    public KvLookahead(KvCache cache)
+    /// <param name="cache">The cache.</param>
+    /// <param name="all">Announces every block, now.</param>
+    public KvLookahead(KvCache cache, bool all)
     {
         _cache = cache;
-        _margin = (int)Math.Clamp(MarginBytes / cache.Layout.BlockBytesAllLayers, MinMarginBlocks, int.MaxValue / 2);
+        _margin = all ? cache.BlockCount : (int)Math.Clamp(MarginBytes / cache.Layout.BlockBytesAllLayers, MinMarginBlocks, int.MaxValue / 2);
         Note(0);
     }
 

@@ -36,7 +36,10 @@ public sealed record WorkerOptions
     /// <summary>How a CPU device's threads compete with others.</summary>
     public ComputePriority ComputePriority { get; init; }
 
-    /// <summary>Bytes of the KV cache; null: enough for <see cref="DefaultKvSequences"/> full contexts, within half of the free memory.</summary>
+    /// <summary>
+    /// Bytes of the KV cache, which are made present from the start on. Null: enough for <see cref="DefaultKvSequences"/> full contexts, within half of the
+    /// free memory; then memory is taken a little ahead of its use.
+    /// </summary>
     public long? KvMemoryBytes { get; init; }
 
     /// <summary>Slots of a KV block.</summary>
@@ -117,6 +120,7 @@ public sealed record WorkerOptions
         BlockSize = BlockSize,
         KvType = KvType,
         KvMemoryBytes = KvMemoryBytes,
+        PrepareKvMemory = KvMemoryBytes is not null,
         ContextLength = ContextLength,
         MaxSequences = MaxSequences,
         MaxWaiting = MaxWaiting,

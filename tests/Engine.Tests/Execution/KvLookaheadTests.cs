@@ -24,11 +24,21 @@ public sealed class KvLookaheadTests
     }
 
     [Fact]
+    public void Constructor_AllOfACache_AnnouncesItOnce()
+    {
+        Assert.Equal([1000], Announced(Large, 1000, all: true));
+        var cache = new AnnouncedCache(Large, 1000);
+        var lookahead = new KvLookahead(cache, all: true);
+        lookahead.Note(999);
+        Assert.Equal([1000], cache.Announced);
+    }
+
+    [Fact]
     public void Note_BlockByBlock_IsAlwaysAheadAndRarelySaysSo() =>
         Gen.Select(Gen.Int[1, 600], Gen.Int[0, 9].Array[0, 400]).Sample((count, steps) =>
         {
             var cache = new AnnouncedCache(Large, count);
-            var lookahead = new KvLookahead(cache);
+            var lookahead = new KvLookahead(cache, all: false);
             int handedOut = 0;
             foreach (int taken in steps)
             {
@@ -66,10 +76,10 @@ public sealed class KvLookaheadTests
         Assert.Equal([8, 13, 15], announced);
     }
 
-    private static List<int> Announced(KvLayout layout, int blocks)
+    private static List<int> Announced(KvLayout layout, int blocks, bool all = false)
     {
         var cache = new AnnouncedCache(layout, blocks);
-        _ = new KvLookahead(cache);
+        _ = new KvLookahead(cache, all);
         return cache.Announced;
     }
 

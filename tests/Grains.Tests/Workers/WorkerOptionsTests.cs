@@ -25,6 +25,12 @@ public class WorkerOptionsTests
         Assert.Equal(TimeSpan.FromMilliseconds(7), engine.MixedStepTarget);
     }
 
+    [Theory]
+    [InlineData(null, false)]
+    [InlineData(1L << 20, true)]
+    public void ToEngineOptions_KvMemory_IsPreparedIfItsSizeWasChosen(long? bytes, bool prepared) =>
+        Assert.Equal(prepared, new WorkerOptions { ModelPath = "model.gguf", KvMemoryBytes = bytes }.ToEngineOptions().PrepareKvMemory);
+
     [Fact]
     public void Validate_MixedStepTargetOfZero_IsRefused()
     {
