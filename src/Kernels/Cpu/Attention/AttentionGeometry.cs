@@ -14,6 +14,9 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>Rows (query positions × heads of a group) that share one pass over keys and values.</summary>
     public const int MaxRows = 192;
 
+    /// <summary>Most rows of each head for which heads are computed together.</summary>
+    public const int MergedRows = 8;
+
     /// <summary>By how much (in powers of two) scores may exceed the maximum that a row's sums are relative to.</summary>
     public const float Headroom = 8;
 
@@ -46,8 +49,11 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>Working memory for the values of a block: [slots][PaddedHead].</summary>
     public int ValueFloats => Layout.BlockSize * PaddedHead;
 
-    /// <summary>Working memory of a tile: keys, values, and the scores of 8 rows.</summary>
-    public int WorkFloats => KeyFloats + ValueFloats + 8 * PaddedSlots;
+    /// <summary>Working memory of a tile: keys, values, and the scores of 8 rows of each head.</summary>
+    public int WorkFloats => KeyFloats + ValueFloats + 8 * Shape.KvHeads * PaddedSlots;
+
+    /// <summary>Most rows of a unit, over all of its heads.</summary>
+    public int MaxUnitRows(int rowMultiple) => Math.Max((TileQueries * Group + rowMultiple - 1) / rowMultiple * rowMultiple, Shape.KvHeads * MergedRows);
 
     /// <summary>Pieces of the context of a row at <paramref name="position"/>.</summary>
     public int Pieces(int position) => position / (PieceBlocks * Layout.BlockSize) + 1;

@@ -28,7 +28,11 @@ internal sealed class AttentionPlan
     /// <summary>Forgets the plan: another step begins.</summary>
     public void Invalidate() => _isBuilt = false;
 
-    public void Build(StepBatch batch, AttentionGeometry geometry, int workers)
+    /// <param name="batch">The step.</param>
+    /// <param name="geometry">Sizes.</param>
+    /// <param name="workers">Who share the units.</param>
+    /// <param name="canMerge">Whether heads of few rows can be computed together, which reads a block from end to end: done where there are units enough.</param>
+    public void Build(StepBatch batch, AttentionGeometry geometry, int workers, bool canMerge)
     {
         if (_isBuilt && _geometry == geometry)
         {
@@ -36,7 +40,9 @@ internal sealed class AttentionPlan
         }
 
         (UnitCount, MergeCount, StateFloats) = (0, 0, 0);
-        bool split = CountTiles(batch, geometry) < UnitsPerWorker * workers;
+        int enough = workers == 1 ? 1 : UnitsPerWorker * workers;
+        bool merge = canMerge && CountTiles(batch, geometry, true, true) >= enough;
+        bool split = CountTiles(batch, geometry, merge, false) < enough;
         for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
         {
             SequenceRows rows = batch.Sequences[sequence];
@@ -47,9 +53,10 @@ internal sealed class AttentionPlan
             {
                 int queries = Math.Min(tile, rows.RowCount - first);
                 int pieces = geometry.Pieces(rows.FirstPosition + first + queries - 1);
-                for (int head = 0; head < geometry.Shape.KvHeads; head++)
+                int heads = HeadsTogether(queries, geometry, merge);
+                for (int head = 0; head < geometry.Shape.KvHeads; head += heads)
                 {
-                    AddTile(new AttentionUnit(sequence, head, first, queries, -1, 0), split ? pieces : 1, geometry);
+                    AddTile(new AttentionUnit(sequence, head, heads, first, queries, -1, 0), split ? pieces : 1, geometry);
                 }
             }
         }
@@ -57,15 +64,24 @@ internal sealed class AttentionPlan
         (_isBuilt, _geometry) = (true, geometry);
     }
 
-    private static int CountTiles(StepBatch batch, AttentionGeometry geometry)
+    private static int HeadsTogether(int queries, AttentionGeometry geometry, bool merge) =>
+        merge && queries * geometry.Group <= AttentionGeometry.MergedRows ? geometry.Shape.KvHeads : 1;
+
+    /// <summary>Tiles, or (<paramref name="cut"/>) their pieces.</summary>
+    private static int CountTiles(StepBatch batch, AttentionGeometry geometry, bool merge, bool cut)
     {
-        int tiles = 0;
+        int count = 0;
         foreach (SequenceRows rows in batch.Sequences)
         {
-            tiles += (rows.RowCount + geometry.TileQueries - 1) / geometry.TileQueries * geometry.Shape.KvHeads;
+            for (int first = 0; first < rows.RowCount; first += geometry.TileQueries)
+            {
+                int queries = Math.Min(geometry.TileQueries, rows.RowCount - first);
+                int pieces = cut ? geometry.Pieces(rows.FirstPosition + first + queries - 1) : 1;
+                count += geometry.Shape.KvHeads / HeadsTogether(queries, geometry, merge) * pieces;
+            }
         }
 
-        return tiles;
+        return count;
     }
 
     private void AddTile(AttentionUnit tile, int pieces, AttentionGeometry geometry)
@@ -80,7 +96,7 @@ internal sealed class AttentionPlan
         for (int piece = 0; piece < pieces; piece++)
         {
             Append(ref _units, UnitCount++, tile with { Piece = piece, State = StateFloats });
-            StateFloats += (long)tile.Queries * geometry.Group * geometry.StateFloats;
+            StateFloats += (long)tile.Heads * tile.Queries * geometry.Group * geometry.StateFloats;
         }
     }
 

@@ -51,21 +51,15 @@ internal abstract unsafe class BlockProduct
         return false;
     }
 
+    /// <summary>True if <see cref="RunBlocks"/> does something.</summary>
+    public virtual bool RunsHeads => false;
+
     /// <summary>
     /// Scores, softmax and weighted values of consecutive blocks of 32 slots in F16, of which every row sees all slots: as many as there are before the first for
-    /// which some row's maximum must be raised. What <see cref="RunSoftmax"/> and <see cref="Run"/> would do block by block, to the bit.
+    /// which some row's maximum must be raised. What <see cref="RunSoftmax"/> and <see cref="Run"/> would do head by head, to the bit.
     /// </summary>
-    /// <param name="rows">Rows.</param>
-    /// <param name="queries">[rows][headSize].</param>
-    /// <param name="headSize">A multiple of 32.</param>
-    /// <param name="keys">Where the keys of each block are, and of what is read after them, to ask for it: one more than there are blocks.</param>
-    /// <param name="count">Blocks.</param>
-    /// <param name="valueOffset">Bytes from a block's keys to its values.</param>
-    /// <param name="scores">Working memory: [rows][32].</param>
-    /// <param name="states">State of the first row, see <see cref="AttentionGeometry"/>.</param>
-    /// <param name="stateFloats">From row to row.</param>
-    /// <returns>Blocks done; those after them have left no trace.</returns>
-    public virtual int RunBlocks(int rows, float* queries, int headSize, nint* keys, int count, nint valueOffset, float* scores, float* states, int stateFloats) => 0;
+    /// <returns>Blocks done. Those after them have left no trace but the maximum of rows that had none.</returns>
+    public virtual int RunBlocks(in BlockRun run) => 0;
 }
 
 /// <summary>The product in C#, four rows and two vectors at a time.</summary>

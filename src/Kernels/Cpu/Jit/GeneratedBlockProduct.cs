@@ -74,22 +74,26 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
         return Call(2 * Rows + rows - 1 + (source.Half ? Rows : 0), &arguments) != 0;
     }
 
-    public override int RunBlocks(int rows, float* queries, int headSize, nint* keys, int count, nint valueOffset, float* scores, float* states, int stateFloats)
+    public override bool RunsHeads => true;
+
+    public override int RunBlocks(in BlockRun run)
     {
         var arguments = new BlockRunArguments
         {
-            Queries = queries,
-            QueryStride = headSize * sizeof(float),
-            Keys = keys,
-            Count = count,
-            HeadSize = headSize,
-            ValueOffset = valueOffset,
-            ValueStride = headSize * 2,
-            Scores = scores,
-            States = states,
-            StateStride = stateFloats * sizeof(float),
+            Queries = run.Queries,
+            QueryStride = run.HeadSize * sizeof(float),
+            Regions = run.Regions,
+            Count = run.Blocks,
+            Heads = run.Heads,
+            HeadSize = run.HeadSize,
+            Ahead = run.RegionsAhead * sizeof(nint),
+            ValueStride = run.HeadSize * 2,
+            Scores = run.Scores,
+            States = run.States,
+            StateStride = run.StateFloats * sizeof(float),
+            Fresh = run.IsFresh ? 1 : 0,
         };
-        return Call(Runs + rows - 1, &arguments);
+        return Call(Runs + run.Rows - 1, &arguments);
     }
 
     private int Call(int routine, void* arguments)
@@ -116,17 +120,19 @@ internal unsafe struct BlockProductArguments
     public nint StateStride;
 }
 
-/// <summary>What <see cref="BlockRunEmitter"/>'s code is called with, by pointer in RDI; strides in bytes. Ten fields of 8 bytes, in this order.</summary>
+/// <summary>What <see cref="BlockRunEmitter"/>'s code is called with, by pointer in RDI; strides in bytes. Twelve fields of 8 bytes, in this order.</summary>
 internal unsafe struct BlockRunArguments
 {
     public float* Queries;
     public nint QueryStride;
-    public nint* Keys;
+    public nint* Regions;
     public nint Count;
+    public nint Heads;
     public nint HeadSize;
-    public nint ValueOffset;
+    public nint Ahead;
     public nint ValueStride;
     public float* Scores;
     public float* States;
     public nint StateStride;
+    public nint Fresh;
 }

@@ -39,17 +39,54 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
     {
         code.mov(r10, rsi);
         code.kxorw(k2, k2, k2);
+        Compare(r10, r8);
+        code.kortestw(k2, k2);
+        code.jnz(raise);
+    }
+
+    /// <summary>Sets a bit of k2 if some row's maximum must be raised.</summary>
+    /// <param name="state">State of the first row; ends behind the last.</param>
+    /// <param name="stride">From row to row.</param>
+    public void Compare(AssemblerRegister64 state, AssemblerRegister64 stride)
+    {
         for (int t = 0; t < rows; t++)
         {
             code.vmaxps(zmm18, First(t), Second(t));
-            code.vaddps(zmm19, Headroom, __dword_bcst[r10]);
+            code.vaddps(zmm19, Headroom, __dword_bcst[state]);
             code.vcmpps(k1, zmm18, zmm19, GreaterThan);
             code.korw(k2, k2, k1);
-            code.add(r10, r8);
+            code.add(state, stride);
         }
+    }
 
-        code.kortestw(k2, k2);
-        code.jnz(raise);
+    /// <summary>
+    /// Scores of rows that have seen nothing yet: each row's largest becomes its maximum, which changes nothing else; overwrites the scores. Jumps to <paramref name="stop"/> at a row
+    /// that has no largest.
+    /// </summary>
+    /// <param name="state">State of the first row; ends behind the last.</param>
+    /// <param name="stride">From row to row.</param>
+    /// <param name="stop">Where to go.</param>
+    public void Begin(AssemblerRegister64 state, AssemblerRegister64 stride, Label stop)
+    {
+        for (int t = 0; t < rows; t++)
+        {
+            code.vmaxps(First(t), First(t), Second(t));
+            code.vshuff32x4(zmm19, First(t), First(t), 0x4e);
+            code.vmaxps(First(t), First(t), zmm19);
+            code.vshuff32x4(zmm19, First(t), First(t), 0xb1);
+            code.vmaxps(First(t), First(t), zmm19);
+            code.vpermilps(zmm19, First(t), 0x4e);
+            code.vmaxps(First(t), First(t), zmm19);
+            code.vpermilps(zmm19, First(t), 0xb1);
+            code.vmaxps(First(t), First(t), zmm19);
+
+            // Until now it was -∞; not above it are -∞ and what is not a number.
+            var largest = new AssemblerRegisterXMM(Register.XMM0 + t);
+            code.vucomiss(largest, __dword_ptr[state]);
+            code.jbe(stop);
+            code.vmovss(__dword_ptr[state], largest);
+            code.add(state, stride);
+        }
     }
 
     /// <summary>Stores the probabilities and adds them to the sums. RSI and R9 end behind the last row.</summary>

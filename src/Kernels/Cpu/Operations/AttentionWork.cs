@@ -28,7 +28,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     {
         (_batch, _query, _output, _cache, _layer) = (batch, query, output, cache, layer);
         _geometry = new AttentionGeometry(shape, cache.Layout);
-        _plan.Build(batch, _geometry, context.Workers);
+        _plan.Build(batch, _geometry, context.Workers, CanMerge(cache.Layout));
         _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
         _units.Reset(_plan.UnitCount);
         _merges.Reset(_plan.MergeCount);
@@ -37,7 +37,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
 
     public override void Execute(int worker)
     {
-        int rows = MicroPadded(_geometry.TileQueries * _geometry.Group);
+        int rows = _geometry.MaxUnitRows(context.Lanes.Product.RowMultiple);
         int states = rows * _geometry.StateFloats;
         int queries = rows * _geometry.Shape.HeadSize;
         long floats = rows + queries + 2L * states + _geometry.WorkFloats + 64;
@@ -66,6 +66,10 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
 
     public void Dispose() => _states.Dispose();
 
+    /// <summary>Heads of few rows are computed together where the product takes them so: rows need no padding then.</summary>
+    private bool CanMerge(KvLayout layout) =>
+        context.Lanes.Product.RunsHeads && _geometry.IsPlain && layout.Type == KvType.F16 && layout.BlockSize == BlockProduct.Columns;
+
     private int MicroPadded(int rows)
     {
         int multiple = context.Lanes.Product.RowMultiple;
@@ -79,20 +83,26 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         int stateFloats = _geometry.StateFloats;
         int rows = unit.Queries * _geometry.Group;
         int padded = MicroPadded(rows);
-        PackQueries(unit, sequence, limits, packed, padded);
+        for (int h = 0; h < unit.Heads; h++)
+        {
+            PackQueries(unit, unit.KvHead + h, sequence, limits, packed + (long)h * padded * _geometry.Shape.HeadSize, padded);
+        }
+
         if (unit.Piece >= 0)
         {
-            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, unit.Piece, upcoming, piece, work);
+            Piece(unit, limits, packed, padded, blocks, unit.Piece, upcoming, piece, work);
+            rows *= unit.Heads;
             long bytes = (long)rows * stateFloats * sizeof(float);
             Buffer.MemoryCopy(piece, _shared + unit.State, bytes, bytes);
             return;
         }
 
         int pieces = _geometry.Pieces(limits[rows - 1] - 1);
-        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, 0, pieces > 1 ? Keys(unit, 1) : upcoming, total, work);
+        rows *= unit.Heads;
+        Piece(unit, limits, packed, padded, blocks, 0, pieces > 1 ? Keys(unit, 1) : upcoming, total, work);
         for (int p = 1; p < pieces; p++)
         {
-            context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, blocks, p, p + 1 < pieces ? Keys(unit, p + 1) : upcoming, piece, work);
+            Piece(unit, limits, packed, padded, blocks, p, p + 1 < pieces ? Keys(unit, p + 1) : upcoming, piece, work);
             for (int r = 0; r < rows; r++)
             {
                 context.Lanes.MergeState(total + (long)r * stateFloats, piece + (long)r * stateFloats, stateFloats);
@@ -102,9 +112,12 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         Finish(unit, sequence, total);
     }
 
+    private void Piece(in AttentionUnit unit, int* limits, float* packed, int padded, ReadOnlySpan<int> blocks, int index, byte* upcoming, float* states, float* work) =>
+        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, unit.Heads, blocks, index, upcoming, states, work);
+
     private void Combine(in AttentionUnit merge, float* total)
     {
-        int rows = merge.Queries * _geometry.Group;
+        int rows = merge.Heads * merge.Queries * _geometry.Group;
         int stateFloats = _geometry.StateFloats;
         long tile = (long)rows * stateFloats;
         Buffer.MemoryCopy(_shared + merge.State, total, tile * sizeof(float), tile * sizeof(float));
@@ -124,7 +137,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         _layer, _batch.Blocks[_batch.Sequences[unit.Sequence].FirstBlock + piece * _geometry.PieceBlocks], unit.KvHead);
 
     /// <summary>Rows by query position, then head; scaled by 1/√headSize, by log2 e for a softmax in powers of two (and by what the cache's element type asks for).</summary>
-    private void PackQueries(in AttentionUnit unit, in SequenceRows sequence, int* limits, float* packed, int padded)
+    private void PackQueries(in AttentionUnit unit, int kvHead, in SequenceRows sequence, int* limits, float* packed, int padded)
     {
         int headSize = _geometry.Shape.HeadSize;
         int group = _geometry.Group;
@@ -140,7 +153,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
             }
 
             limits[r] = sequence.FirstPosition + query + 1;
-            float* source = _query.Row(sequence.FirstRow + query) + (unit.KvHead * group + r % group) * headSize;
+            float* source = _query.Row(sequence.FirstRow + query) + (kvHead * group + r % group) * headSize;
             context.Lanes.Scale(source, scale, headSize, packed + r * headSize);
         }
     }
@@ -149,9 +162,11 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     {
         int group = _geometry.Group;
         int headSize = _geometry.Shape.HeadSize;
-        for (int r = 0; r < unit.Queries * group; r++)
+        int rows = unit.Queries * group;
+        for (int r = 0; r < unit.Heads * rows; r++)
         {
-            float* output = _output.Row(sequence.FirstRow + unit.FirstQuery + r / group) + (unit.KvHead * group + r % group) * headSize;
+            int head = (unit.KvHead + r / rows) * group + r % group;
+            float* output = _output.Row(sequence.FirstRow + unit.FirstQuery + r % rows / group) + head * headSize;
             context.Lanes.FinishState(states + (long)r * _geometry.StateFloats, headSize, output);
         }
     }

@@ -38,7 +38,7 @@ internal abstract unsafe class LaneKernels
 
     /// <inheritdoc cref="AttentionTile{L,V}.Piece"/>
     public abstract void AttentionPiece(
-        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work);
+        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, int heads, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work);
 
     /// <inheritdoc cref="AttentionState{L,V}.Merge"/>
     public abstract void MergeState(float* total, float* piece, int floats);
@@ -69,8 +69,8 @@ internal abstract unsafe class LaneKernels
             KvAppend<L, V>.Write(key, value, layout, block, head, slot);
 
         public override void AttentionPiece(
-            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work) =>
-            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, blocks, piece, upcoming, states, work);
+            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, int heads, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work) =>
+            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, heads, blocks, piece, upcoming, states, work);
 
         public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
 

@@ -97,61 +97,158 @@ public sealed unsafe class SoftmaxTests
         Assert.InRange(refused, 1, 199);
     }
 
-    /// <summary>Blocks in one call: what the single products compute, up to the block that raises a maximum; later ones leave no trace.</summary>
+    /// <summary>Blocks and heads in one call: what the single products compute, up to the block that raises a maximum; later ones leave no trace.</summary>
     [Fact]
-    public void RunBlocks_Generated_AsBlockByBlockUpToTheFirstThatRaises()
+    public void RunBlocks_Generated_AsHeadByHeadUpToTheFirstBlockThatRaises()
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
         var product = new GeneratedBlockProduct();
         int whole = 0;
         int stopped = 0;
-        Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 7], Gen.Float[0.1f, 3f], Gen.Int[0, 1000]).Sample(
-            (rows, stripes, blocks, spread, seed) =>
+        int begun = 0;
+        Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[1, 7], Gen.Float[0.1f, 6f], Gen.Bool, Gen.Int[0, 1000]).Sample(
+            (rows, stripes, heads, blocks, spread, fresh, seed) =>
             {
                 int head = stripes * Slots;
+                int region = head * Slots;
                 int stateFloats = AttentionGeometry.StateOutput + head;
-                float[] queries = Numbers.Normal(seed, rows * head, spread / MathF.Sqrt(head));
+                float[] queries = Numbers.Normal(seed, heads * rows * head, spread / MathF.Sqrt(head));
 
-                // [block][keys, 96 bytes that nobody reads, values]; the blocks of the table in no order.
-                Half[] memory = [.. Numbers.Normal(seed + 1, blocks * (2 * head * Slots + 48)).Select(x => (Half)x)];
+                // [block][keys of each head, 96 bytes that nobody reads, values of each head]; the blocks of the table in no order.
+                int blockElements = (2 * heads * region) + 48;
+                Half[] memory = [.. Numbers.Normal(seed + 1, blocks * blockElements).Select(x => (Half)x)];
                 int[] table = [.. Enumerable.Range(0, blocks)];
                 new Random(seed).Shuffle(table);
-                float[] before = [.. Numbers.Normal(seed + 2, rows * stateFloats).Select(Math.Abs)];
-                (float[] expected, float[] actual) = ([.. before], [.. before]);
-                float[] scores = new float[rows * Slots];
+                float[] expected = [.. Numbers.Normal(seed + 2, heads * rows * stateFloats).Select(Math.Abs)];
+                for (int r = 0; fresh && r < heads * rows; r++)
+                {
+                    expected.AsSpan(r * stateFloats, stateFloats).Clear();
+                    expected[r * stateFloats] = float.NegativeInfinity;
+                }
+
+                float[] actual = [.. expected];
+                float[] scores = new float[heads * rows * Slots];
                 int done = 0;
                 fixed (Half* m = memory)
-                fixed (float* q = queries, s = scores, e = expected, a = actual)
+                fixed (float* q = queries, s = scores, a = actual)
                 {
-                    nint valueOffset = 2 * (head * Slots + 48);
-                    nint* keys = stackalloc nint[blocks + 1];
-                    for (int i = 0; i < blocks; i++)
+                    const int Ahead = 3;
+                    nint* regions = stackalloc nint[(2 * heads * blocks) + Ahead];
+                    for (int i = 0; i < (2 * heads * blocks) + Ahead; i++)
                     {
-                        keys[i] = (nint)(m + table[i] * (2 * head * Slots + 48));
+                        int r = i % (2 * heads);
+                        regions[i] = (nint)(m + (table[Math.Min(i / (2 * heads), blocks - 1)] * blockElements) + (r * region) + (r < heads ? 0 : 48));
                     }
 
-                    keys[blocks] = keys[blocks - 1];
-                    bool raises = false;
-                    for (; done < blocks && !raises; done += raises ? 0 : 1)
+                    for (bool raises = false; done < blocks; done++)
                     {
-                        var source = new KvSource((void*)keys[done], Slots, (void*)(keys[done] + valueOffset), head, true, 0);
-                        raises = !product.RunSoftmax(rows, q, head, source, s, e, stateFloats);
-                        for (int c = 0; c < head && !raises; c += Slots)
+                        float[] next = [.. expected];
+                        fixed (float* e = next)
                         {
-                            product.Run(rows, s, Slots, source.ValueColumn(c), head, true, 0, Slots, e + AttentionGeometry.StateOutput + c, stateFloats, true);
+                            for (int h = 0; h < heads && !raises; h++)
+                            {
+                                nint* keys = regions + (2 * heads * done) + h;
+                                raises = !OneHead(product, rows, head, q + (h * rows * head), keys[0], keys[heads], s, e + (h * rows * stateFloats), stateFloats, fresh && done == 0);
+                            }
                         }
+
+                        if (raises)
+                        {
+                            break;
+                        }
+
+                        expected = next;
                     }
 
-                    Assert.Equal(done, product.RunBlocks(rows, q, head, keys, blocks, valueOffset, s, a, stateFloats));
+                    Assert.Equal(done, product.RunBlocks(new BlockRun
+                    {
+                        Rows = rows,
+                        Heads = heads,
+                        HeadSize = head,
+                        Queries = q,
+                        Regions = regions,
+                        RegionsAhead = Ahead,
+                        Blocks = blocks,
+                        IsFresh = fresh,
+                        Scores = s,
+                        States = a,
+                        StateFloats = stateFloats,
+                    }));
                 }
 
                 Assert.Equal(expected, actual);
                 _ = done == blocks ? whole++ : stopped++;
+                begun += fresh ? 1 : 0;
             },
-            iter: 300,
+            iter: 400,
             seed: "0000000000000",
             threads: 1);
-        Assert.InRange(whole, 20, 280);
-        Assert.InRange(stopped, 20, 280);
+        Assert.InRange(whole, 50, 350);
+        Assert.InRange(stopped, 50, 350);
+        Assert.InRange(begun, 100, 300);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.NegativeInfinity)]
+    public void RunBlocks_FreshRowWithoutALargestScore_IsLeftToTheCaller(float key)
+    {
+        Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
+        const int Head = 32;
+        const int Floats = AttentionGeometry.StateOutput + Head;
+        Half[] memory = new Half[2 * Head * Slots];
+        memory.AsSpan().Fill((Half)key);
+        float[] queries = new float[Head];
+        queries.AsSpan().Fill(1);
+        float[] state = new float[Floats];
+        state[0] = float.NegativeInfinity;
+        float[] before = [.. state];
+        float[] scores = new float[Slots];
+        fixed (Half* m = memory)
+        fixed (float* q = queries, s = scores, st = state)
+        {
+            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m };
+            Assert.Equal(0, new GeneratedBlockProduct().RunBlocks(new BlockRun
+            {
+                Rows = 1,
+                Heads = 1,
+                HeadSize = Head,
+                Queries = q,
+                Regions = regions,
+                RegionsAhead = 1,
+                Blocks = 1,
+                IsFresh = true,
+                Scores = s,
+                States = st,
+                StateFloats = Floats,
+            }));
+        }
+
+        Assert.Equal(before, state);
+    }
+
+    /// <summary>A block of one head by the single products; false if some row's maximum must be raised and may not.</summary>
+    private static bool OneHead(GeneratedBlockProduct product, int rows, int head, float* queries, nint keys, nint values, float* scores, float* states, int stateFloats, bool raise)
+    {
+        var source = new KvSource((void*)keys, Slots, (void*)values, head, true, 0);
+        if (!product.RunSoftmax(rows, queries, head, source, scores, states, stateFloats))
+        {
+            if (!raise)
+            {
+                return false;
+            }
+
+            for (int r = 0; r < rows; r++)
+            {
+                Softmax<Lanes128, Vector128<float>>.Apply(scores + (r * Slots), Slots, Slots, 1f, states + (r * stateFloats), stateFloats);
+            }
+        }
+
+        for (int c = 0; c < head; c += Slots)
+        {
+            product.Run(rows, scores, Slots, source.ValueColumn(c), head, true, 0, Slots, states + AttentionGeometry.StateOutput + c, stateFloats, true);
+        }
+
+        return true;
     }
 }
