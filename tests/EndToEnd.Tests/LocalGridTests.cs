@@ -46,6 +46,7 @@ public sealed class LocalGridTests : IDisposable
     [Theory]
     [InlineData("--cores must be own or shared, not 'some'", "--cores", "some")]
     [InlineData("--threads must be a number", "--threads", "many")]
+    [InlineData("--kv-memory-mib must be a number of MiB, not '0'", "--kv-memory-mib", "0")]
     public async Task Start_WrongOption_OneSentence(string sentence, params string[] options)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The script needs bash 4 and /proc.");

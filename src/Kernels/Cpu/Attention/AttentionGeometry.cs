@@ -14,7 +14,7 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>Rows (query positions × heads of a group) that share one pass over keys and values.</summary>
     public const int MaxRows = 192;
 
-    /// <summary>Most rows of each head for which heads are computed together.</summary>
+    /// <summary>Most rows of each head for which heads are computed together: what products take at once.</summary>
     public const int MergedRows = 8;
 
     /// <summary>By how much (in powers of two) scores may exceed the maximum that a row's sums are relative to.</summary>
@@ -43,14 +43,23 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>No padding is needed: blocks and heads are whole stripes.</summary>
     public bool IsPlain => PaddedSlots == Layout.BlockSize && PaddedHead == Shape.HeadSize;
 
+    /// <summary>Keys and values can be multiplied where they lie, by a product that reads F16.</summary>
+    public bool ReadsInPlace => IsPlain && Layout.Type == KvType.F16;
+
+    /// <summary>A block has as many slots as a stripe: scores of a row are two vectors.</summary>
+    public bool IsBlockOneStripe => Layout.BlockSize == BlockProduct.Columns;
+
+    /// <summary>Bytes of the keys, or of the values, of one head in a block.</summary>
+    public int RegionBytes => Layout.HeadSize * Layout.BlockSize * Layout.ElementBytes;
+
     /// <summary>Working memory for the keys of a block: [headSize][PaddedSlots].</summary>
     public int KeyFloats => Shape.HeadSize * PaddedSlots;
 
     /// <summary>Working memory for the values of a block: [slots][PaddedHead].</summary>
     public int ValueFloats => Layout.BlockSize * PaddedHead;
 
-    /// <summary>Working memory of a tile: keys, values, and the scores of 8 rows of each head.</summary>
-    public int WorkFloats => KeyFloats + ValueFloats + 8 * Shape.KvHeads * PaddedSlots;
+    /// <summary>Working memory of a tile: keys, values, and the scores of as many rows of each head as a product takes.</summary>
+    public int WorkFloats => KeyFloats + ValueFloats + MergedRows * Shape.KvHeads * PaddedSlots;
 
     /// <summary>Most rows of a unit, over all of its heads.</summary>
     public int MaxUnitRows(int rowMultiple) => Math.Max((TileQueries * Group + rowMultiple - 1) / rowMultiple * rowMultiple, Shape.KvHeads * MergedRows);

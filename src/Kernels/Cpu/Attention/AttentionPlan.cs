@@ -40,9 +40,11 @@ internal sealed class AttentionPlan
         }
 
         (UnitCount, MergeCount, StateFloats) = (0, 0, 0);
+
+        // One worker has nobody to share with.
         int enough = workers == 1 ? 1 : UnitsPerWorker * workers;
-        bool merge = canMerge && CountTiles(batch, geometry, true, true) >= enough;
-        bool split = CountTiles(batch, geometry, merge, false) < enough;
+        bool merge = canMerge && CountTiles(batch, geometry, merge: true, cut: true) >= enough;
+        bool split = CountTiles(batch, geometry, merge, cut: false) < enough;
         for (int sequence = 0; sequence < batch.SequenceCount; sequence++)
         {
             SequenceRows rows = batch.Sequences[sequence];

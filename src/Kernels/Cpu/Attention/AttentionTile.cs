@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using ServingGrid.Kernels.Cpu.Memory;
 using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Attention;
@@ -15,8 +14,7 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// </para>
 /// <para>
 /// Few rows read F16 keys and values where they lie, all heads of many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows,
-/// a block is widened to F32 once, in working memory that stays in the
-/// first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
+/// a block is widened to F32 once, in working memory that stays in the first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
 /// queries and the probabilities carry 2^112 instead.
 /// </para>
 /// <para>
@@ -31,67 +29,34 @@ internal static unsafe class AttentionTile<L, V>
     // What is read in two thirds of a microsecond: memory has answered by then even when it is slow, and the second-level cache holds it.
     private const int BytesAhead = 16 << 10;
 
-    /// <param name="product">Multiplies.</param>
-    /// <param name="queries">[heads][rows][headSize], scaled.</param>
-    /// <param name="limits">For each row, the number of positions that it sees; 0 for padding.</param>
-    /// <param name="rows">Of each head: a multiple of what the product asks for, by position ascending (padding last).</param>
-    /// <param name="geometry">Sizes.</param>
-    /// <param name="cache">Keys and values.</param>
-    /// <param name="layer">Layer of the cache.</param>
-    /// <param name="kvHead">First key/value head.</param>
-    /// <param name="heads">Key/value heads: one, or some with at most as many rows as the product takes.</param>
-    /// <param name="blocks">Block table of the sequence.</param>
-    /// <param name="piece">Piece of the context.</param>
-    /// <param name="states">[heads][rows]: state of each row; overwritten.</param>
-    /// <param name="upcoming">Keys that are read after this piece, to ask for them; null if none are known.</param>
-    /// <param name="work">Working memory of <see cref="AttentionGeometry.WorkFloats"/>.</param>
     [MethodImpl(KernelCode.Optimized)]
-    public static void Piece(
-        BlockProduct product,
-        float* queries,
-        int* limits,
-        int rows,
-        in AttentionGeometry geometry,
-        CpuKvCache cache,
-        int layer,
-        int kvHead,
-        int heads,
-        ReadOnlySpan<int> blocks,
-        int piece,
-        byte* upcoming,
-        float* states,
-        float* work)
+    public static void Compute(BlockProduct product, in AttentionPiece piece)
     {
+        AttentionGeometry geometry = piece.Geometry;
         int blockSize = geometry.Layout.BlockSize;
         int furthest = 0;
         int nearest = int.MaxValue;
-        for (int r = 0; r < rows; r++)
+        for (int r = 0; r < piece.Rows; r++)
         {
-            furthest = Math.Max(furthest, limits[r]);
-            nearest = Math.Min(nearest, limits[r]);
+            furthest = Math.Max(furthest, piece.Limits[r]);
+            nearest = Math.Min(nearest, piece.Limits[r]);
         }
 
-        for (int r = 0; r < heads * rows; r++)
+        for (int r = 0; r < piece.Heads * piece.Rows; r++)
         {
-            AttentionState<L, V>.Clear(states + (long)r * geometry.StateFloats, geometry.StateFloats);
+            AttentionState<L, V>.Clear(piece.States + (long)r * geometry.StateFloats, geometry.StateFloats);
         }
 
-        bool direct = product.ReadsHalf && rows <= product.MaxRows && geometry.IsPlain && geometry.Layout.Type == KvType.F16;
-        float* keys = work;
-        float* values = keys + geometry.KeyFloats;
-        float* scores = values + geometry.ValueFloats;
-        int first = piece * geometry.PieceBlocks;
+        bool direct = product.ReadsHalf && geometry.ReadsInPlace && piece.Rows <= product.MaxRows;
+        int first = piece.Index * geometry.PieceBlocks;
         int end = Math.Min(first + geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
 
         // Blocks of which every row sees all.
-        int whole = direct && product.RunsHeads && blockSize == BlockProduct.Columns ? Math.Min(end, nearest / blockSize) : 0;
-        int ahead = Math.Max(1, BytesAhead / (geometry.Layout.HeadSize * blockSize * 2));
-        nint* regions = stackalloc nint[whole > first ? 2 * heads * (whole - first) + ahead : 0];
-        if (whole > first)
-        {
-            Locate(regions, 2 * heads * (whole - first) + ahead, geometry.Layout, cache, layer, kvHead, heads, blocks[first..end], upcoming);
-        }
-
+        int whole = direct && geometry.IsBlockOneStripe ? Math.Min(end, nearest / blockSize) : first;
+        int ahead = Math.Max(1, BytesAhead / geometry.RegionBytes);
+        int count = whole > first ? 2 * piece.Heads * (whole - first) + ahead : 0;
+        nint* regions = stackalloc nint[count];
+        Locate(regions, count, piece, first, end);
         int b = first;
         while (b < end)
         {
@@ -99,16 +64,16 @@ internal static unsafe class AttentionTile<L, V>
             {
                 b += product.RunBlocks(new BlockRun
                 {
-                    Rows = rows,
-                    Heads = heads,
+                    Rows = piece.Rows,
+                    Heads = piece.Heads,
                     HeadSize = geometry.Shape.HeadSize,
-                    Queries = queries,
-                    Regions = regions + 2 * heads * (b - first),
+                    Queries = piece.Queries,
+                    Regions = regions + 2 * piece.Heads * (b - first),
                     RegionsAhead = ahead,
                     Blocks = whole - b,
                     IsFresh = b == first,
-                    Scores = scores,
-                    States = states,
+                    Scores = piece.Scores,
+                    States = piece.States,
                     StateFloats = geometry.StateFloats,
                 });
                 if (b == end)
@@ -117,22 +82,22 @@ internal static unsafe class AttentionTile<L, V>
                 }
             }
 
-            Block(product, queries, limits, rows, geometry, cache, layer, kvHead, heads, blocks, b, furthest, direct, upcoming, states, keys, values, scores);
+            Block(product, piece, b, furthest, direct);
             b++;
         }
     }
 
-    /// <summary>Where the keys and values of blocks lie, in the order of <see cref="BlockRun.Regions"/>; behind the last of them what is <paramref name="upcoming"/>.</summary>
-    private static void Locate(
-        nint* regions, int count, KvLayout layout, CpuKvCache cache, int layer, int kvHead, int heads, ReadOnlySpan<int> blocks, byte* upcoming)
+    /// <summary>Where the keys and values of blocks lie, in the order of <see cref="BlockRun.Regions"/>; behind the last of them what is read after the piece.</summary>
+    private static void Locate(nint* regions, int count, in AttentionPiece piece, int first, int end)
     {
-        nint region = 2 * (nint)layout.HeadSize * layout.BlockSize;
-        nint valueOffset = 2 * (nint)(layout.ValueOffset(kvHead, 0, 0) - layout.KeyOffset(kvHead, 0, 0));
+        int heads = piece.Heads;
+        nint region = piece.Geometry.RegionBytes;
+        nint valueOffset = (nint)(piece.Layout.ValueOffset(piece.KvHead, 0, 0) - piece.Layout.KeyOffset(piece.KvHead, 0, 0)) * piece.Layout.ElementBytes;
         nint block = 0;
-        for (int i = 0, index = 0; i < count; i += 2 * heads, index++)
+        for (int i = 0, index = first; i < count; i += 2 * heads, index++)
         {
             // What nobody knows yet is asked for once more where it was last.
-            block = index < blocks.Length ? (nint)cache.Keys(layer, blocks[index], kvHead) : index == blocks.Length && upcoming != null ? (nint)upcoming : block;
+            block = index < end ? (nint)piece.Cache.Keys(piece.Layer, piece.Blocks[index], piece.KvHead) : index == end && piece.Upcoming != null ? (nint)piece.Upcoming : block;
             for (int r = 0; r < Math.Min(2 * heads, count - i); r++)
             {
                 regions[i + r] = block + (r < heads ? r * region : valueOffset + (r - heads) * region);
@@ -142,50 +107,33 @@ internal static unsafe class AttentionTile<L, V>
 
     /// <summary>One block for all heads.</summary>
     [MethodImpl(KernelCode.Optimized)]
-    private static void Block(
-        BlockProduct product,
-        float* queries,
-        int* limits,
-        int rows,
-        in AttentionGeometry geometry,
-        CpuKvCache cache,
-        int layer,
-        int kvHead,
-        int heads,
-        ReadOnlySpan<int> blocks,
-        int index,
-        int furthest,
-        bool direct,
-        byte* upcoming,
-        float* states,
-        float* keys,
-        float* values,
-        float* scores)
+    private static void Block(BlockProduct product, in AttentionPiece piece, int index, int furthest, bool direct)
     {
-        KvLayout layout = geometry.Layout;
+        AttentionGeometry geometry = piece.Geometry;
+        KvLayout layout = piece.Layout;
         int start = index * layout.BlockSize;
-        byte* block = cache.Block(layer, blocks[index]);
-        bool isLast = start + layout.BlockSize >= furthest || index + 1 == blocks.Length;
-        for (int h = 0; h < heads; h++)
+        byte* block = piece.Cache.Block(piece.Layer, piece.Blocks[index]);
+        bool isLast = start + layout.BlockSize >= furthest || index + 1 == piece.Blocks.Length;
+        byte* next = isLast ? piece.Upcoming : piece.Cache.Keys(piece.Layer, piece.Blocks[index + 1], piece.KvHead);
+        for (int h = 0; h < piece.Heads; h++)
         {
             KvSource source;
             if (direct)
             {
-                byte* next = isLast ? upcoming == null ? null : upcoming + 2L * h * layout.HeadSize * layout.BlockSize : cache.Keys(layer, blocks[index + 1], kvHead + h);
-                source = KvSource.InPlace(block, layout, kvHead + h, next);
+                source = KvSource.InPlace(block, layout, piece.KvHead + h, next == null ? null : next + (long)h * geometry.RegionBytes);
             }
             else
             {
                 float unit = product.ReadsHalf ? HalfFloats.Scale : 1f;
-                KvWiden<L, V>.Load(block, geometry, kvHead + h, Math.Min(layout.BlockSize, furthest - start), unit, keys, values);
-                source = new KvSource(keys, geometry.PaddedSlots, values, geometry.PaddedHead, false, 0);
+                KvWiden<L, V>.Load(block, geometry, piece.KvHead + h, Math.Min(layout.BlockSize, furthest - start), unit, piece.Keys, piece.Values);
+                source = new KvSource(piece.Keys, geometry.PaddedSlots, piece.Values, geometry.PaddedHead, false, 0);
             }
 
-            float* q = queries + (long)h * rows * geometry.Shape.HeadSize;
-            float* state = states + (long)h * rows * geometry.StateFloats;
-            for (int r = 0; r < rows; r += product.MaxRows)
+            float* queries = piece.Queries + (long)h * piece.Rows * geometry.Shape.HeadSize;
+            float* states = piece.States + (long)h * piece.Rows * geometry.StateFloats;
+            for (int r = 0; r < piece.Rows; r += product.MaxRows)
             {
-                Rows(product, q, limits, r, Math.Min(product.MaxRows, rows - r), geometry, start, source, state, scores);
+                Rows(product, queries, piece.Limits, r, Math.Min(product.MaxRows, piece.Rows - r), geometry, start, source, states, piece.Scores);
             }
         }
     }

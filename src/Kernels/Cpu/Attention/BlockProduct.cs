@@ -18,7 +18,7 @@ internal abstract unsafe class BlockProduct
     /// <summary>Rows come in multiples of this.</summary>
     public abstract int RowMultiple { get; }
 
-    /// <summary>True if b may be F16 as it lies in the cache; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
+    /// <summary>True if b may be F16 as it lies in the cache; and <see cref="RunBlocks"/> does something; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
     public abstract bool ReadsHalf { get; }
 
     /// <param name="rows">Rows of a and c.</param>
@@ -50,9 +50,6 @@ internal abstract unsafe class BlockProduct
         Run(rows, queries, depth, source.KeyColumn(0), source.KeyStride, source.Half, source.Ahead, depth, scores, Columns, false);
         return false;
     }
-
-    /// <summary>True if <see cref="RunBlocks"/> does something.</summary>
-    public virtual bool RunsHeads => false;
 
     /// <summary>
     /// Scores, softmax and weighted values of consecutive blocks of 32 slots in F16, of which every row sees all slots: as many as there are before the first for

@@ -15,7 +15,10 @@ internal readonly unsafe struct BlockRun
     /// <summary>[heads][rows][headSize].</summary>
     public required float* Queries { get; init; }
 
-    /// <summary>Where keys and values are, in the order in which they are read: for each block the keys of each head, then the values of each head; then <see cref="RegionsAhead"/> more of what is read afterwards.</summary>
+    /// <summary>
+    /// Where keys and values are, in the order in which they are read: for each block the keys of each head, then the values of each head; then
+    /// <see cref="RegionsAhead"/> more of what is read afterwards.
+    /// </summary>
     public required nint* Regions { get; init; }
 
     /// <summary>How many regions ahead memory is asked for.</summary>

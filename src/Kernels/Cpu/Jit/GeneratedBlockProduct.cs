@@ -74,8 +74,6 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
         return Call(2 * Rows + rows - 1 + (source.Half ? Rows : 0), &arguments) != 0;
     }
 
-    public override bool RunsHeads => true;
-
     public override int RunBlocks(in BlockRun run)
     {
         var arguments = new BlockRunArguments

@@ -60,8 +60,8 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
     }
 
     /// <summary>
-    /// Scores of rows that have seen nothing yet: each row's largest becomes its maximum, which changes nothing else; overwrites the scores. Jumps to <paramref name="stop"/> at a row
-    /// that has no largest.
+    /// Scores of rows that have seen nothing yet: each row's largest becomes its maximum, which changes nothing else; overwrites the scores. Jumps to
+    /// <paramref name="stop"/> at a row that has no largest.
     /// </summary>
     /// <param name="state">State of the first row; ends behind the last.</param>
     /// <param name="stride">From row to row.</param>

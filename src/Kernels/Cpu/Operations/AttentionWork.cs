@@ -28,7 +28,10 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     {
         (_batch, _query, _output, _cache, _layer) = (batch, query, output, cache, layer);
         _geometry = new AttentionGeometry(shape, cache.Layout);
-        _plan.Build(batch, _geometry, context.Workers, CanMerge(cache.Layout));
+
+        // Rows need no padding then.
+        bool canMerge = context.Lanes.Product.ReadsHalf && _geometry.ReadsInPlace && _geometry.IsBlockOneStripe;
+        _plan.Build(batch, _geometry, context.Workers, canMerge);
         _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
         _units.Reset(_plan.UnitCount);
         _merges.Reset(_plan.MergeCount);
@@ -65,10 +68,6 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     }
 
     public void Dispose() => _states.Dispose();
-
-    /// <summary>Heads of few rows are computed together where the product takes them so: rows need no padding then.</summary>
-    private bool CanMerge(KvLayout layout) =>
-        context.Lanes.Product.RunsHeads && _geometry.IsPlain && layout.Type == KvType.F16 && layout.BlockSize == BlockProduct.Columns;
 
     private int MicroPadded(int rows)
     {
@@ -113,7 +112,22 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     }
 
     private void Piece(in AttentionUnit unit, int* limits, float* packed, int padded, ReadOnlySpan<int> blocks, int index, byte* upcoming, float* states, float* work) =>
-        context.Lanes.AttentionPiece(packed, limits, padded, _geometry, _cache, _layer, unit.KvHead, unit.Heads, blocks, index, upcoming, states, work);
+        context.Lanes.Attend(new AttentionPiece
+        {
+            Geometry = _geometry,
+            Cache = _cache,
+            Layer = _layer,
+            KvHead = unit.KvHead,
+            Heads = unit.Heads,
+            Rows = padded,
+            Queries = packed,
+            Limits = limits,
+            Blocks = blocks,
+            Index = index,
+            Upcoming = upcoming,
+            States = states,
+            Work = work,
+        });
 
     private void Combine(in AttentionUnit merge, float* total)
     {

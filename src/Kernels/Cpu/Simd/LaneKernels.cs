@@ -1,7 +1,6 @@
 using System.Runtime.Intrinsics;
 using ServingGrid.Kernels.Cpu.Attention;
 using ServingGrid.Kernels.Cpu.Elementwise;
-using ServingGrid.Kernels.Cpu.Memory;
 
 namespace ServingGrid.Kernels.Cpu.Simd;
 
@@ -36,9 +35,8 @@ internal abstract unsafe class LaneKernels
     /// <inheritdoc cref="KvAppend{L,V}.Write"/>
     public abstract void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot);
 
-    /// <inheritdoc cref="AttentionTile{L,V}.Piece"/>
-    public abstract void AttentionPiece(
-        float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, int heads, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work);
+    /// <inheritdoc cref="AttentionTile{L,V}"/>
+    public abstract void Attend(in AttentionPiece piece);
 
     /// <inheritdoc cref="AttentionState{L,V}.Merge"/>
     public abstract void MergeState(float* total, float* piece, int floats);
@@ -68,9 +66,7 @@ internal abstract unsafe class LaneKernels
         public override void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot) =>
             KvAppend<L, V>.Write(key, value, layout, block, head, slot);
 
-        public override void AttentionPiece(
-            float* queries, int* limits, int rows, in AttentionGeometry geometry, CpuKvCache cache, int layer, int kvHead, int heads, ReadOnlySpan<int> blocks, int piece, byte* upcoming, float* states, float* work) =>
-            AttentionTile<L, V>.Piece(Product, queries, limits, rows, geometry, cache, layer, kvHead, heads, blocks, piece, upcoming, states, work);
+        public override void Attend(in AttentionPiece piece) => AttentionTile<L, V>.Compute(Product, piece);
 
         public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
 
