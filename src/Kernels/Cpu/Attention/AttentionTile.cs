@@ -14,8 +14,8 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// </para>
 /// <para>
 /// Few rows read F16 keys and values where they lie, all heads of many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows,
-/// a block is widened to F32 once, in working memory that stays in the first-level cache. Where the product cannot convert, F16 values enter as their value times 2^-112 (<see cref="HalfFloats"/>), and the
-/// queries and the probabilities carry 2^112 instead.
+/// a block is widened to F32 once, in working memory that stays in the first-level cache. Where the product cannot convert, F16 values enter as
+/// their value times 2^-112 (<see cref="HalfFloats"/>), and the queries and the probabilities carry 2^112 instead.
 /// </para>
 /// <para>
 /// Slots beyond a row's position may hold anything, even NaN: their scores are replaced before the maximum is taken, and the

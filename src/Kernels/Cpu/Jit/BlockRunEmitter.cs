@@ -12,7 +12,7 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// <remarks>
 /// <para>
 /// All heads of a block together read it from its beginning to its end, 24 KB for three heads of 64. Taken head by head, each block
-/// was 4 KB here and 4 KB there, which memory answers a fifth slower; and 18 independent rows hide the latency of their softmax.
+/// was 4 KB here and 4 KB there, which memory answers a fifth slower; and nine independent rows of two vectors hide the latency of their softmax.
 /// </para>
 /// <para>
 /// Regions are asked for into the second-level cache, line by line, some of them ahead (<see cref="BlockRun.RegionsAhead"/>).
@@ -20,7 +20,7 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// <code>
 /// rdi arguments   rbx where the address of the region is   r12 blocks left   rbp heads left   r13 distance of what is asked for   r15 states of the head
 /// keys:    r14 queries of the head   r8 its scores   rcx keys   r9 steps left   rax a   rdx, rsi, r10, r11: 1, 3, 5, 7 strides of a
-/// softmax: r14 scores of the head; see SoftmaxEmitter
+/// softmax: r9 scores of the head   rsi its states; see SoftmaxEmitter
 /// values:  r14 probabilities of the head   rcx values   r8 their stride   r9 steps left   rax a   r10 stripe   r11 its sums   rsi dimensions left   rdx temporary
 /// zmm0–15 sums   zmm16–19 keys or values   k2 rows whose maximum must be raised   zmm18–30 softmax
 /// </code>
