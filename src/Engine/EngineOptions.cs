@@ -61,7 +61,7 @@ public sealed record EngineOptions
     public void Validate()
     {
         Check(BlockSize is >= 8 and <= 256 && BlockSize % 8 == 0, nameof(BlockSize), BlockSize, "a multiple of 8 in 8 … 256");
-        Check(Enum.IsDefined(KvType), nameof(KvType), KvType, "F16 or F32");
+        Check(Enum.IsDefined(KvType), nameof(KvType), KvType, "F16, F32 or Q8");
         Check(KvBlocks is null or (>= 2 and <= 1 << 24), nameof(KvBlocks), KvBlocks, "in 2 … 16777216");
         Check(KvMemoryBytes is null or > 0, nameof(KvMemoryBytes), KvMemoryBytes, "positive");
         Check(KvMemoryFraction is > 0 and <= 1, nameof(KvMemoryFraction), KvMemoryFraction, "in (0, 1]");

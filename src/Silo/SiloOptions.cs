@@ -32,7 +32,7 @@ internal sealed record SiloOptions
           --gateway-port N        port for clients (default: a free one)
           --urls URL              address of /health and /metrics (default: http://127.0.0.1:0)
           --kv-memory-mib N       size of the KV cache, all of which is taken from the start on (default: some full contexts, taken as they are used)
-          --kv-type TYPE          f16 (default) or f32
+          --kv-type TYPE          f16 (default), f32, or q8: half the memory of f16, CPU devices only
           --context N             longest sequence in tokens
           --batch-tokens N        most tokens of a step (default: 512, or 128 more than --max-sequences)
           --mixed-step-ms N       what a step that computes prompts beside running streams may take (default: 50; decode role: 10)

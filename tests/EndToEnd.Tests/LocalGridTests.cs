@@ -17,9 +17,9 @@ public sealed class LocalGridTests : IDisposable
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The script knows processes by /proc.");
         try
         {
-            (int code, string output) = await RunAsync("start", "--prefill", "1", "--decode", "1", "--url", "http://127.0.0.1:0", "--kv-memory-mib", "7");
+            (int code, string output) = await RunAsync("start", "--prefill", "1", "--decode", "1", "--url", "http://127.0.0.1:0", "--kv-memory-mib", "7", "--kv-type", "q8");
             Assert.True(code == 0, output);
-            Assert.All((string[])["prefill", "decode"], role => Assert.Contains(" 149 KV blocks", File.ReadAllText(Path.Combine(_state.Path, $"silo-{role}-1.log"))));
+            Assert.All((string[])["prefill", "decode"], role => Assert.Contains(" 281 KV blocks", File.ReadAllText(Path.Combine(_state.Path, $"silo-{role}-1.log"))));
             string url = Regex.Match(output, @"http://127\.0\.0\.1:\d+").Value;
             using HttpClient http = new();
             string grid = await http.GetStringAsync(url + "/grid");
@@ -46,6 +46,7 @@ public sealed class LocalGridTests : IDisposable
     [Theory]
     [InlineData("--cores must be own or shared, not 'some'", "--cores", "some")]
     [InlineData("--threads must be a number", "--threads", "many")]
+    [InlineData("--kv-type must be f16, f32 or q8, not 'q4'", "--kv-type", "q4")]
     [InlineData("--kv-memory-mib must be a number of MiB, not '0'", "--kv-memory-mib", "0")]
     public async Task Start_WrongOption_OneSentence(string sentence, params string[] options)
     {

@@ -114,6 +114,12 @@ public sealed unsafe partial class CpuDevice : Device
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blockCount);
+        if (layout.Type == KvType.Q8 && (layout.HeadSize % KvLayout.KeysTogether != 0 || layout.BlockSize % KvLayout.ValuesTogether != 0))
+        {
+            throw new ArgumentException(
+                $"heads of {layout.HeadSize} elements in blocks of {layout.BlockSize} slots: a KV cache of type q8 takes multiples of {KvLayout.KeysTogether} and {KvLayout.ValuesTogether}", nameof(layout));
+        }
+
         return new CpuKvCache(layout, blockCount);
     }
 

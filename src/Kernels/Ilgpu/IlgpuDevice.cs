@@ -120,6 +120,11 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
     {
+        if (layout.Type == KvType.Q8)
+        {
+            throw new ArgumentException("GPU devices keep keys and values as f16 or f32, not as q8", nameof(layout));
+        }
+
         if (layout.HeadSize > KernelCatalog.MaxHeadSize)
         {
             throw new ArgumentException($"heads of {layout.HeadSize} elements exceed the {KernelCatalog.MaxHeadSize} that the attention kernels take", nameof(layout));

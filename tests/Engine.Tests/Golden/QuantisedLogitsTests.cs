@@ -12,18 +12,34 @@ public sealed class QuantisedLogitsTests(ITestOutputHelper output)
 {
     private static readonly GoldenFolder Golden = GoldenFolder.Default;
 
-    public static TheoryData<string> Names => [.. Golden.ExactLogitsNames];
+    // What a KV cache of 8 bits adds at most: as much as activations of 8 bits do in models without other rounding. llama.cpp's own runs have a cache in F32.
+    private const double RoundingOfQ8 = 0.1;
+
+    public static TheoryData<string, KvType> Runs
+    {
+        get
+        {
+            var runs = new TheoryData<string, KvType>();
+            foreach (string name in Golden.ExactLogitsNames)
+            {
+                runs.Add(name, KvType.F32);
+                runs.Add(name, KvType.Q8);
+            }
+
+            return runs;
+        }
+    }
 
     [Theory]
-    [MemberData(nameof(Names))]
-    public void Forward_OnCpuDevice_IsAsCloseToExactAsLlamaCpp(string name)
+    [MemberData(nameof(Runs))]
+    public void Forward_OnCpuDevice_IsAsCloseToExactAsLlamaCpp(string name, KvType kv)
     {
         GoldenLogits exact = Golden.ExactLogits(name);
         string? path = Golden.FindModel(exact.Model);
         Assert.SkipWhen(path is null, ModelFiles.Absent(exact.Model));
         Assert.SkipUnless(Golden.LogitsNames.Contains(name), $"llama.cpp's own run of {name} is not in {Golden.Path}");
         using var device = CpuDevice.Create(new CpuDeviceOptions());
-        using var model = new GoldenModel(path, exact, device, KvType.F32);
+        using var model = new GoldenModel(path, exact, device, kv);
         var comparison = new GoldenComparison();
         foreach (GoldenCase one in exact.Cases)
         {
@@ -31,8 +47,9 @@ public sealed class QuantisedLogitsTests(ITestOutputHelper output)
         }
 
         double theirs = MeanDifference(Golden.Logits(name), exact);
-        output.WriteLine($"{name}: mean difference {comparison.MeanOfPrompts:G3}, llama.cpp's {theirs:G3}, largest {comparison.Largest:G3}");
-        Assert.True(comparison.MeanOfPrompts <= 1.1 * theirs, $"{comparison.MeanOfPrompts} is above 1.1 · {theirs}");
+        double allowed = (1.1 * theirs) + (kv == KvType.Q8 ? RoundingOfQ8 : 0);
+        output.WriteLine($"{name} {kv}: mean difference {comparison.MeanOfPrompts:G3}, llama.cpp's {theirs:G3}, largest {comparison.Largest:G3}");
+        Assert.True(comparison.MeanOfPrompts <= allowed, $"{comparison.MeanOfPrompts} is above {allowed}");
     }
 
     // Over the exact run's top ten, as far as the other run's top ten names them.

@@ -6,6 +6,7 @@ using ServingGrid.Engine.Disaggregation;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Workers;
+using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Tests.Cluster;
 
@@ -13,17 +14,20 @@ public sealed class DisaggregationTests
 {
     private static readonly WorkerOptions Always = GridCluster.Options with { Disaggregation = new DisaggregationOptions { Mode = DisaggregationMode.Always } };
 
-    [Fact]
-    public async Task Generate_PrefilledElsewhere_SameTokensAndNothingComputedTwice()
+    [Theory]
+    [InlineData(KvType.F16)]
+    [InlineData(KvType.Q8)]
+    public async Task Generate_PrefilledElsewhere_SameTokensAndNothingComputedTwice(KvType type)
     {
+        WorkerOptions options = Always with { KvType = type };
         // Shorter than a block, exact multiples, long, and (the last) a prefix that both sides have seen.
         int[][] prompts = [.. new[] { 5, 31, 32, 33, 64, 200, 1000 }.Select(length => GridCluster.Prompt(length, length)), [.. GridCluster.Prompt(1000, 1000), 500, 501]];
-        int[][] expected = await Reference(prompts);
+        int[][] expected = await Reference(prompts, options);
 
         // A pause of this process may look like a silent prefill silo, and a prompt is computed by the decode silo then: with the same tokens, and not every time.
         for (int round = 0; round < 3; round++)
         {
-            await using GridCluster cluster = await Split();
+            await using GridCluster cluster = await Split(options);
             InferenceEngine decode = Engine(cluster, DeviceRole.Decode);
             for (int i = 0; i < prompts.Length; i++)
             {
@@ -111,9 +115,9 @@ public sealed class DisaggregationTests
         Sampling = new SamplingOptions { Temperature = 0.9f, Seed = seed },
     };
 
-    private static async Task<int[][]> Reference(int[][] prompts)
+    private static async Task<int[][]> Reference(int[][] prompts, WorkerOptions? options = null)
     {
-        await using GridCluster cluster = await GridCluster.Start(1);
+        await using GridCluster cluster = await GridCluster.Start(1, options);
         List<int[]> tokens = [];
         for (int i = 0; i < prompts.Length; i++)
         {

@@ -15,6 +15,33 @@ public abstract class CpuDeviceSuite : CheckedDeviceSuite
         return CpuDevice.Create(Options);
     }
 
+    /// <summary>Heads, KV heads, head size.</summary>
+    public static TheoryData<int, int, int> Q8Shapes => new()
+    {
+        { 9, 3, 64 },
+        { 3, 1, 64 },
+        { 8, 4, 8 },
+        { 4, 4, 32 },
+        { 4, 2, 128 },
+        { 16, 2, 96 },
+        { 10, 1, 40 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Q8Shapes))]
+    public void RopeAppendAndAttention_Q8_MatchReference(int heads, int kvHeads, int headSize) => RopeAppendAndAttention_RaggedBatch_MatchReference(heads, kvHeads, headSize, KvType.Q8);
+
+    [Theory]
+    [MemberData(nameof(Q8Shapes))]
+    public void Attention_Q8AnyChunkingAndCompany_SameBits(int heads, int kvHeads, int headSize) => Attention_AnyChunkingAndCompany_SameBits(heads, kvHeads, headSize, KvType.Q8);
+
+    [Fact]
+    public void GatherScatterCopy_Q8_RoundTrip() => GatherScatterCopy_Blocks_RoundTripInTheStatedLayout(KvType.Q8);
+
+    [Fact]
+    public void AllocateKvCache_Q8HeadsOfSixElements_SaysSo() =>
+        Assert.StartsWith("heads of 6 elements", Assert.Throws<ArgumentException>(() => Device.AllocateKvCache(new KvLayout(1, 1, 6, 32, KvType.Q8), 1)).Message);
+
     /// <summary>Quantised weights meet activations of 8 bits: half a step of 127 of the largest of 32, relative to the norm.</summary>
     protected override double ProductTolerance(GgmlType type) => type.BlockElements() == 1 ? 2e-6 : 0.02;
 }

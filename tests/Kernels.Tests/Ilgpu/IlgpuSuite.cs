@@ -42,6 +42,10 @@ public abstract class IlgpuSuite(SharedDevice shared) : CheckedDeviceSuite
         Assert.Equal(rig.Run([(Tokens, Tokens)]), rig.Run([(Tokens, Tokens - 1)]));
     }
 
+    [Fact]
+    public void AllocateKvCache_Q8_SaysThatItIsNotForGpus() =>
+        Assert.StartsWith("GPU devices keep keys and values as f16 or f32", Assert.Throws<ArgumentException>(() => Device.AllocateKvCache(new KvLayout(1, 1, 8, 32, KvType.Q8), 1)).Message);
+
     [Theory]
     [InlineData(1 << 24)]
     [InlineData(int.MaxValue)]

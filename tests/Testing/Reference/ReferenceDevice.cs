@@ -88,10 +88,12 @@ public sealed partial class ReferenceDevice : Device
             Span<float> target = kv.Block(layer, block);
             for (int h = 0; h < shape.KvHeads; h++)
             {
+                float[] keys = kv.Round(Row(key, r).Slice(h * shape.HeadSize, shape.HeadSize));
+                float[] values = kv.Round(Row(value, r).Slice(h * shape.HeadSize, shape.HeadSize));
                 for (int d = 0; d < shape.HeadSize; d++)
                 {
-                    target[layout.KeyOffset(h, d, slot)] = kv.Round(Row(key, r)[h * shape.HeadSize + d]);
-                    target[layout.ValueOffset(h, slot, d)] = kv.Round(Row(value, r)[h * shape.HeadSize + d]);
+                    target[layout.KeyOffset(h, d, slot)] = keys[d];
+                    target[layout.ValueOffset(h, slot, d)] = values[d];
                 }
             }
 
@@ -151,8 +153,12 @@ public sealed partial class ReferenceDevice : Device
                 for (int p = 0; p < context; p++)
                 {
                     (int block, int slot) = Slot(sequence, p, layout.BlockSize);
-                    ReadOnlySpan<float> source = kv.Block(layer, block).Slice(layout.ValueOffset(kvHead, slot, 0), shape.HeadSize);
-                    TensorPrimitives.MultiplyAdd(source, (float)(scores[p] / total), target, target);
+                    ReadOnlySpan<float> source = kv.Block(layer, block);
+                    float weight = (float)(scores[p] / total);
+                    for (int d = 0; d < shape.HeadSize; d++)
+                    {
+                        target[d] += weight * source[layout.ValueOffset(kvHead, slot, d)];
+                    }
                 }
             }
         }

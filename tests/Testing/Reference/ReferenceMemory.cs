@@ -1,5 +1,7 @@
+using System.Numerics.Tensors;
 using ServingGrid.Kernels;
 using ServingGrid.Model.Gguf;
+using Tensor = ServingGrid.Kernels.Tensor;
 
 namespace ServingGrid.Testing.Reference;
 
@@ -77,7 +79,24 @@ internal sealed class ReferenceKvCache(KvLayout layout, int blockCount) : KvCach
         return _values.AsSpan((layer * BlockCount + block) * size, size);
     }
 
-    public float Round(float value) => Layout.Type == KvType.F16 ? (float)(Half)value : value;
+    /// <summary>A key or a value of one head as the cache keeps it.</summary>
+    public float[] Round(ReadOnlySpan<float> head)
+    {
+        // One scale for the head; the nearest integers.
+        float scale = Layout.Type == KvType.Q8 ? TensorPrimitives.MaxMagnitude(head) / 127 : 0;
+        float[] rounded = new float[head.Length];
+        for (int d = 0; d < head.Length; d++)
+        {
+            rounded[d] = Layout.Type switch
+            {
+                KvType.F16 => (float)(Half)head[d],
+                KvType.F32 => head[d],
+                _ => scale == 0 ? 0 : MathF.Round(head[d] / scale) * scale,
+            };
+        }
+
+        return rounded;
+    }
 
     public override void Dispose()
     {

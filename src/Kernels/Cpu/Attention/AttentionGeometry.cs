@@ -1,3 +1,5 @@
+using ServingGrid.Kernels.Cpu.Simd;
+
 namespace ServingGrid.Kernels.Cpu.Attention;
 
 /// <summary>Sizes that attention derives from a cache and a layer's heads. Everything is counted in floats.</summary>
@@ -43,14 +45,14 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>No padding is needed: blocks and heads are whole stripes.</summary>
     public bool IsPlain => PaddedSlots == Layout.BlockSize && PaddedHead == Shape.HeadSize;
 
-    /// <summary>Keys and values can be multiplied where they lie, by a product that reads F16.</summary>
+    /// <summary>One block's keys and values can be multiplied where they lie, by a product that reads F16.</summary>
     public bool ReadsInPlace => IsPlain && Layout.Type == KvType.F16;
 
-    /// <summary>A block has as many slots as a stripe: scores of a row are two vectors.</summary>
-    public bool IsBlockOneStripe => Layout.BlockSize == BlockProduct.Columns;
+    /// <summary>Blocks are as <see cref="BlockProduct.RunBlocks"/> takes them: as many slots as a stripe, heads of whole stripes.</summary>
+    public bool HasRuns => IsPlain && Layout.BlockSize == BlockProduct.Columns;
 
-    /// <summary>Bytes of the keys, or of the values, of one head in a block.</summary>
-    public int RegionBytes => Layout.HeadSize * Layout.BlockSize * Layout.ElementBytes;
+    /// <summary>What queries and probabilities must be multiplied by: 2^112 where F16 is widened without an instruction for it (<see cref="HalfFloats"/>).</summary>
+    public float Unit(bool readsHalf) => readsHalf || Layout.Type != KvType.F16 ? 1f : HalfFloats.Scale;
 
     /// <summary>Working memory for the keys of a block: [headSize][PaddedSlots].</summary>
     public int KeyFloats => Shape.HeadSize * PaddedSlots;

@@ -5,6 +5,9 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// <summary>Some rows over one piece of the context: what <see cref="AttentionTile{L,V}.Compute"/> takes.</summary>
 internal readonly unsafe ref struct AttentionPiece
 {
+    // What is read in half a microsecond: memory has answered by then, and the second-level cache holds it.
+    private const int BytesAhead = 12 << 10;
+
     /// <summary>Sizes.</summary>
     public required AttentionGeometry Geometry { get; init; }
 
@@ -46,6 +49,10 @@ internal readonly unsafe ref struct AttentionPiece
 
     public KvLayout Layout => Geometry.Layout;
 
+    /// <summary>How many regions ahead memory is asked for (<see cref="BlockRun.RegionsAhead"/>).</summary>
+    /// <remarks>No more than a block has: nobody knows the block after <see cref="Upcoming"/>.</remarks>
+    public int RegionsAhead => Math.Clamp(BytesAhead / Layout.HeadBytes, 1, 2 * Heads);
+
     /// <summary>Working memory for keys, values and scores.</summary>
     public float* Keys => Work;
 
@@ -54,4 +61,44 @@ internal readonly unsafe ref struct AttentionPiece
 
     /// <inheritdoc cref="Keys"/>
     public float* Scores => Values + Geometry.ValueFloats;
+
+    /// <summary>The fewest and the most positions that one of some rows sees.</summary>
+    public (int Nearest, int Furthest) Limit(int first, int rows)
+    {
+        int nearest = int.MaxValue;
+        int furthest = 0;
+        for (int r = first; r < first + rows; r++)
+        {
+            nearest = Math.Min(nearest, Limits[r]);
+            furthest = Math.Max(furthest, Limits[r]);
+        }
+
+        return (nearest, furthest);
+    }
+
+    /// <summary>Behind the last block of the piece for rows that see so many positions.</summary>
+    public int End(int furthest) => Math.Min((Index + 1) * Geometry.PieceBlocks, (furthest + Layout.BlockSize - 1) / Layout.BlockSize);
+
+    /// <summary>
+    /// Where the keys and values of blocks lie, in the order of <see cref="BlockRun.Regions"/>; behind the last of them what is read after the piece.
+    /// </summary>
+    /// <param name="regions">Filled.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="first">First block.</param>
+    /// <param name="end">Behind the last block that is read.</param>
+    public void Locate(nint* regions, int count, int first, int end)
+    {
+        nint region = Layout.HeadBytes;
+        nint valueOffset = Layout.ValuesOf(0);
+        nint block = 0;
+        for (int i = 0, index = first; i < count; i += 2 * Heads, index++)
+        {
+            // What nobody knows yet is asked for once more where it was last.
+            block = index < end ? (nint)Cache.Keys(Layer, Blocks[index], KvHead) : index == end && Upcoming != null ? (nint)Upcoming : block;
+            for (int r = 0; r < Math.Min(2 * Heads, count - i); r++)
+            {
+                regions[i + r] = block + (r < Heads ? r * region : valueOffset + (r - Heads) * region);
+            }
+        }
+    }
 }

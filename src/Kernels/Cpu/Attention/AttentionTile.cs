@@ -26,22 +26,12 @@ internal static unsafe class AttentionTile<L, V>
     where L : ILanes<V>
     where V : unmanaged
 {
-    // What is read in two thirds of a microsecond: memory has answered by then even when it is slow, and the second-level cache holds it.
-    private const int BytesAhead = 16 << 10;
-
     [MethodImpl(KernelCode.Optimized)]
     public static void Compute(BlockProduct product, in AttentionPiece piece)
     {
         AttentionGeometry geometry = piece.Geometry;
         int blockSize = geometry.Layout.BlockSize;
-        int furthest = 0;
-        int nearest = int.MaxValue;
-        for (int r = 0; r < piece.Rows; r++)
-        {
-            furthest = Math.Max(furthest, piece.Limits[r]);
-            nearest = Math.Min(nearest, piece.Limits[r]);
-        }
-
+        (int nearest, int furthest) = piece.Limit(0, piece.Rows);
         for (int r = 0; r < piece.Heads * piece.Rows; r++)
         {
             AttentionState<L, V>.Clear(piece.States + (long)r * geometry.StateFloats, geometry.StateFloats);
@@ -49,14 +39,14 @@ internal static unsafe class AttentionTile<L, V>
 
         bool direct = product.ReadsHalf && geometry.ReadsInPlace && piece.Rows <= product.MaxRows;
         int first = piece.Index * geometry.PieceBlocks;
-        int end = Math.Min(first + geometry.PieceBlocks, (furthest + blockSize - 1) / blockSize);
+        int end = piece.End(furthest);
 
         // Blocks of which every row sees all.
-        int whole = direct && geometry.IsBlockOneStripe ? Math.Min(end, nearest / blockSize) : first;
-        int ahead = Math.Max(1, BytesAhead / geometry.RegionBytes);
+        int whole = direct && geometry.HasRuns && product.HasRuns(piece.Layout.Type) ? Math.Min(end, nearest / blockSize) : first;
+        int ahead = piece.RegionsAhead;
         int count = whole > first ? 2 * piece.Heads * (whole - first) + ahead : 0;
         nint* regions = stackalloc nint[count];
-        Locate(regions, count, piece, first, end);
+        piece.Locate(regions, count, first, end);
         int b = first;
         while (b < end)
         {
@@ -64,6 +54,7 @@ internal static unsafe class AttentionTile<L, V>
             {
                 b += product.RunBlocks(new BlockRun
                 {
+                    Type = piece.Layout.Type,
                     Rows = piece.Rows,
                     Heads = piece.Heads,
                     HeadSize = geometry.Shape.HeadSize,
@@ -87,24 +78,6 @@ internal static unsafe class AttentionTile<L, V>
         }
     }
 
-    /// <summary>Where the keys and values of blocks lie, in the order of <see cref="BlockRun.Regions"/>; behind the last of them what is read after the piece.</summary>
-    private static void Locate(nint* regions, int count, in AttentionPiece piece, int first, int end)
-    {
-        int heads = piece.Heads;
-        nint region = piece.Geometry.RegionBytes;
-        nint valueOffset = (nint)(piece.Layout.ValueOffset(piece.KvHead, 0, 0) - piece.Layout.KeyOffset(piece.KvHead, 0, 0)) * piece.Layout.ElementBytes;
-        nint block = 0;
-        for (int i = 0, index = first; i < count; i += 2 * heads, index++)
-        {
-            // What nobody knows yet is asked for once more where it was last.
-            block = index < end ? (nint)piece.Cache.Keys(piece.Layer, piece.Blocks[index], piece.KvHead) : index == end && piece.Upcoming != null ? (nint)piece.Upcoming : block;
-            for (int r = 0; r < Math.Min(2 * heads, count - i); r++)
-            {
-                regions[i + r] = block + (r < heads ? r * region : valueOffset + (r - heads) * region);
-            }
-        }
-    }
-
     /// <summary>One block for all heads.</summary>
     [MethodImpl(KernelCode.Optimized)]
     private static void Block(BlockProduct product, in AttentionPiece piece, int index, int furthest, bool direct)
@@ -120,7 +93,7 @@ internal static unsafe class AttentionTile<L, V>
             KvSource source;
             if (direct)
             {
-                source = KvSource.InPlace(block, layout, piece.KvHead + h, next == null ? null : next + (long)h * geometry.RegionBytes);
+                source = KvSource.InPlace(block, layout, piece.KvHead + h, next == null ? null : next + (long)h * layout.HeadBytes);
             }
             else
             {
@@ -175,7 +148,7 @@ internal static unsafe class AttentionTile<L, V>
             }
         }
 
-        float unit = product.ReadsHalf || geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale;
+        float unit = geometry.Unit(product.ReadsHalf);
         for (int i = 0; i < rows && !isDone; i++)
         {
             Softmax<L, V>.Apply(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), unit, state + i * stateFloats, stateFloats);

@@ -18,8 +18,11 @@ internal abstract unsafe class BlockProduct
     /// <summary>Rows come in multiples of this.</summary>
     public abstract int RowMultiple { get; }
 
-    /// <summary>True if b may be F16 as it lies in the cache; and <see cref="RunBlocks"/> does something; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
+    /// <summary>True if b may be F16 as it lies in the cache; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
     public abstract bool ReadsHalf { get; }
+
+    /// <summary>True if <see cref="RunBlocks"/> does something for caches of a type.</summary>
+    public abstract bool HasRuns(KvType type);
 
     /// <param name="rows">Rows of a and c.</param>
     /// <param name="a">F32, <paramref name="aStride"/> floats from row to row.</param>
@@ -52,8 +55,8 @@ internal abstract unsafe class BlockProduct
     }
 
     /// <summary>
-    /// Scores, softmax and weighted values of consecutive blocks of 32 slots in F16, of which every row sees all slots: as many as there are before the first for
-    /// which some row's maximum must be raised. What <see cref="RunSoftmax"/> and <see cref="Run"/> would do head by head, to the bit.
+    /// Scores, softmax and weighted values of consecutive blocks of 32 slots, of which every row sees all slots: as many as there are before the first for
+    /// which some row's maximum must be raised. What <see cref="RunSoftmax"/> and <see cref="Run"/> (Q8: <see cref="Q8Block{L,V}"/>) would do head by head, to the bit.
     /// </summary>
     /// <returns>Blocks done. Those after them have left no trace but the maximum of rows that had none.</returns>
     public virtual int RunBlocks(in BlockRun run) => 0;
@@ -69,6 +72,8 @@ internal sealed unsafe class BlockProduct<L, V> : BlockProduct
     public override int RowMultiple => 4;
 
     public override bool ReadsHalf => false;
+
+    public override bool HasRuns(KvType type) => false;
 
     public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {

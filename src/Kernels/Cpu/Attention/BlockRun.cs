@@ -3,6 +3,9 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// <summary>Some rows of each of some key/value heads, over consecutive whole blocks of the context: see <see cref="BlockProduct.RunBlocks"/>.</summary>
 internal readonly unsafe struct BlockRun
 {
+    /// <summary>F16 or Q8.</summary>
+    public required KvType Type { get; init; }
+
     /// <summary>Rows of each head, at most <see cref="BlockProduct.MaxRows"/>.</summary>
     public required int Rows { get; init; }
 
@@ -12,7 +15,7 @@ internal readonly unsafe struct BlockRun
     /// <summary>A multiple of 32.</summary>
     public required int HeadSize { get; init; }
 
-    /// <summary>[heads][rows][headSize].</summary>
+    /// <summary>[heads][rows][headSize]; Q8: each row as <see cref="Q8Query"/> says.</summary>
     public required float* Queries { get; init; }
 
     /// <summary>

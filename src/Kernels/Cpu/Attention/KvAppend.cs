@@ -14,21 +14,51 @@ internal static unsafe class KvAppend<L, V>
     [MethodImpl(KernelCode.Optimized)]
     public static void Write(float* key, float* value, KvLayout layout, byte* block, int head, int slot)
     {
-        int keyOffset = layout.KeyOffset(head, 0, slot);
-        int valueOffset = layout.ValueOffset(head, slot, 0);
-        if (layout.Type == KvType.F16)
+        byte* keys = block + layout.KeysOf(head);
+        byte* values = block + layout.ValuesOf(head);
+        switch (layout.Type)
         {
-            Keys(key, layout, (ushort*)block + keyOffset);
-            Halves(value, layout.HeadSize, (ushort*)block + valueOffset);
-            return;
+            case KvType.F16:
+                Keys(key, layout, (ushort*)keys + slot);
+                Halves(value, layout.HeadSize, (ushort*)values + slot * layout.HeadSize);
+                break;
+            case KvType.F32:
+                Singles(key, value, layout, (float*)keys + slot, (float*)values + slot * layout.HeadSize);
+                break;
+            default:
+                Bytes(key, value, layout, keys, (sbyte*)values, slot);
+                break;
         }
+    }
 
-        float* k = (float*)block + keyOffset;
-        float* v = (float*)block + valueOffset;
+    private static void Singles(float* key, float* value, KvLayout layout, float* keys, float* values)
+    {
         for (int d = 0; d < layout.HeadSize; d++)
         {
-            k[d * layout.BlockSize] = key[d];
-            v[d] = value[d];
+            keys[d * layout.BlockSize] = key[d];
+            values[d] = value[d];
+        }
+    }
+
+    [SkipLocalsInit]
+    [MethodImpl(KernelCode.Optimized)]
+    private static void Bytes(float* key, float* value, KvLayout layout, byte* keys, sbyte* values, int slot)
+    {
+        const int Together = KvLayout.KeysTogether;
+        int headSize = layout.HeadSize;
+        sbyte* bytes = stackalloc sbyte[headSize];
+        ((float*)(keys + layout.HeadElements))[slot] = Q8Numbers<L, V>.ToBytes(key, headSize, bytes);
+        for (int d = 0; d < headSize; d += Together)
+        {
+            // Signed to 128 more: the highest bit of each byte the other way round.
+            *(uint*)(keys + (d * layout.BlockSize) + (slot * Together)) = *(uint*)(bytes + d) ^ 0x80808080;
+        }
+
+        ((float*)(values + layout.HeadElements))[slot] = Q8Numbers<L, V>.ToBytes(value, headSize, bytes);
+        sbyte* place = values + layout.ValueOffset(0, slot, 0) - layout.PartElements;
+        for (int d = 0; d < headSize; d++)
+        {
+            place[d * KvLayout.ValuesTogether] = bytes[d];
         }
     }
 

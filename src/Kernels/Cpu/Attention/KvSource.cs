@@ -21,8 +21,8 @@ internal readonly unsafe struct KvSource(void* keys, int keyStride, void* values
     /// <summary>F16 in the cache itself; <paramref name="upcoming"/>: the keys that come next, their values as far behind as here; or null.</summary>
     public static KvSource InPlace(byte* block, KvLayout layout, int kvHead, byte* upcoming)
     {
-        byte* keys = block + 2L * layout.KeyOffset(kvHead, 0, 0);
-        byte* values = block + 2L * layout.ValueOffset(kvHead, 0, 0);
+        byte* keys = block + layout.KeysOf(kvHead);
+        byte* values = block + layout.ValuesOf(kvHead);
         return new KvSource(keys, layout.BlockSize, values, layout.HeadSize, true, upcoming == null ? 0 : (nint)(upcoming - keys));
     }
 

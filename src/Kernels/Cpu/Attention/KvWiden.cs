@@ -19,8 +19,8 @@ internal static unsafe class KvWiden<L, V>
     public static void Load(byte* block, in AttentionGeometry geometry, int kvHead, int slots, float unit, float* keys, float* values)
     {
         KvLayout layout = geometry.Layout;
-        byte* keySource = block + (long)layout.KeyOffset(kvHead, 0, 0) * layout.ElementBytes;
-        byte* valueSource = block + (long)layout.ValueOffset(kvHead, 0, 0) * layout.ElementBytes;
+        byte* keySource = block + layout.KeysOf(kvHead);
+        byte* valueSource = block + layout.ValuesOf(kvHead);
         if (layout.Type == KvType.F16)
         {
             Rows<HalfSource>(keySource, layout.BlockSize, layout.HeadSize, unit, keys, geometry.PaddedSlots);

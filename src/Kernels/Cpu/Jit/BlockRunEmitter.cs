@@ -6,8 +6,8 @@ using static ServingGrid.Kernels.Cpu.Jit.RowRegisters;
 namespace ServingGrid.Kernels.Cpu.Jit;
 
 /// <summary>
-/// Emits <see cref="BlockProduct.RunBlocks"/> for AVX-512: for each block the scores of all heads, then their softmax, then their weighted values. The additions are
-/// those of <see cref="BlockProductEmitter"/> and <see cref="SoftmaxEmitter"/>, in the same order: equal to the bit.
+/// Emits <see cref="BlockProduct.RunBlocks"/> for AVX-512: for each block the scores of all heads, then their softmax (<see cref="SoftmaxEmitter"/>), then their weighted
+/// values. The two products are those of the cache's type: <see cref="HalfRunEmitter"/>, <see cref="Q8RunEmitter"/>.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -25,20 +25,20 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// zmm0–15 sums   zmm16–19 keys or values   k2 rows whose maximum must be raised   zmm18–30 softmax
 /// </code>
 /// </remarks>
-internal sealed class BlockRunEmitter(Assembler code, int rows)
+internal abstract class BlockRunEmitter(Assembler code, int rows)
 {
-    private const int Unrolled = 8;
-    private const int LineBytes = 64;
-    private const int ScoreStride = BlockProduct.Columns * sizeof(float);
-    private const int StripeBytes = BlockProduct.Columns * sizeof(float);
+    protected const int Unrolled = 8;
+    protected const int LineBytes = 64;
+    protected const int ScoreStride = BlockProduct.Columns * sizeof(float);
+    protected const int StripeBytes = BlockProduct.Columns * sizeof(float);
+    protected const int RowStride = 8;
+    protected const int HeadSize = 40;
 
     // Two stripes of values at a time, as long as their sums fit into registers: then rows of 64 dimensions are read from end to end.
     private const int MostRowsOfTwoStripes = 4;
-    private const int RowStride = 8;
     private const int Regions = 16;
     private const int Count = 24;
     private const int Heads = 32;
-    private const int HeadSize = 40;
     private const int Ahead = 48;
     private const int ValueStride = 56;
     private const int Scores = 64;
@@ -49,6 +49,10 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
     private static readonly AssemblerRegister64[] Saved = [rbx, rbp, r12, r13, r14, r15];
 
     private readonly SoftmaxEmitter _softmax = new(code, rows);
+
+    protected Assembler Code => code;
+
+    protected int Rows => rows;
 
     public void Emit()
     {
@@ -71,6 +75,45 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
         Array.ForEach([.. Saved.Reverse()], code.pop);
         code.ret();
     }
+
+    /// <summary>Scores of a head into <see cref="First"/> and <see cref="Second"/>, rows <c>rdx</c> bytes apart. May use rax, rcx, rsi, r9, r10, r11, zmm16–19.</summary>
+    protected abstract void Keys();
+
+    /// <summary>Before the values of a head. May use rax, rdx, r9, zmm0–19.</summary>
+    protected virtual void BeginValues()
+    {
+    }
+
+    /// <summary>One or two stripes of a head's values, at r10, added to the sums at r11. May use rax, rdx, rcx, r9, zmm0–19.</summary>
+    protected abstract void Values(int stripes);
+
+    /// <summary>Asks for lines as far behind <c>rcx</c> as those that are read, and by <paramref name="offset"/> bytes more, in a later region.</summary>
+    protected void Prefetch(int lines, int offset)
+    {
+        for (int line = 0; line < lines; line++)
+        {
+            code.prefetcht1(__byte_ptr[rcx + r13 + (offset + (line * LineBytes))]);
+        }
+    }
+
+    /// <summary>Moves the sums of stripes, at r11, or does something else with them. Uses rdx.</summary>
+    protected void Sums(int vectors, Action<int, int, AssemblerMemoryOperand> move)
+    {
+        code.mov(rdx, r11);
+        for (int t = 0; t < rows; t++)
+        {
+            for (int j = 0; j < vectors; j++)
+            {
+                move(t, j, __zmmword_ptr[rdx + (j * LineBytes)]);
+            }
+
+            code.add(rdx, __qword_ptr[rdi + StateStride]);
+        }
+    }
+
+    protected static AssemblerRegisterZMM Sum(int row, int vector, int vectors) => new(Register.ZMM0 + (row * vectors) + vector);
+
+    protected static AssemblerRegisterZMM Wide(int vector) => new(Register.ZMM16 + vector);
 
     private void AllKeys(Label stop)
     {
@@ -108,38 +151,6 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
         code.mov(__qword_ptr[rdi + Fresh], 0);
     }
 
-    private void Keys()
-    {
-        for (int t = 0; t < rows; t++)
-        {
-            code.vpxord(First(t), First(t), First(t));
-            code.vpxord(Second(t), Second(t), Second(t));
-        }
-
-        code.mov(rax, r14);
-        code.mov(rdx, __qword_ptr[rdi + RowStride]);
-        RowAddress.EmitStrides(code);
-        code.mov(r9, __qword_ptr[rdi + HeadSize]);
-        code.shr(r9, 3);
-        Label loop = code.CreateLabel();
-        code.Label(ref loop);
-        for (int i = 0; i < Unrolled; i++)
-        {
-            Load(1, i * LineBytes);
-            for (int t = 0; t < rows; t++)
-            {
-                AssemblerMemoryOperand a = RowAddress.Broadcast(t, i * sizeof(float));
-                code.vfmadd231ps(First(t), zmm16, a);
-                code.vfmadd231ps(Second(t), zmm17, a);
-            }
-        }
-
-        code.add(rax, Unrolled * sizeof(float));
-        code.add(rcx, Unrolled * LineBytes);
-        code.dec(r9);
-        code.jnz(loop);
-    }
-
     private void AllProbabilities()
     {
         code.mov(r9, __qword_ptr[rdi + Scores]);
@@ -170,6 +181,7 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
         Label head = code.CreateLabel();
         code.Label(ref head);
         NextRegion();
+        BeginValues();
         code.mov(r10, rcx);
         code.mov(r11, r15);
         code.mov(rsi, __qword_ptr[rdi + HeadSize]);
@@ -181,14 +193,14 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
             code.Label(ref pair);
             code.cmp(rsi, 2 * BlockProduct.Columns);
             code.jb(single);
-            Values(2);
+            Stripes(2);
             code.sub(rsi, 2 * BlockProduct.Columns);
             code.jnz(pair);
             code.jmp(done);
         }
 
         code.Label(ref single);
-        Values(1);
+        Stripes(1);
         code.sub(rsi, BlockProduct.Columns);
         code.jnz(single);
         code.Label(ref done);
@@ -203,35 +215,11 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
         code.jnz(head);
     }
 
-    /// <summary>One or two stripes of a head's values.</summary>
-    private void Values(int stripes)
+    private void Stripes(int count)
     {
-        int vectors = 2 * stripes;
-        Sums(vectors, (register, address) => code.vmovups(register, address));
-        code.mov(rax, r14);
-        code.mov(rcx, r10);
-        code.mov(r9d, BlockProduct.Columns / Unrolled);
-        Label loop = code.CreateLabel();
-        code.Label(ref loop);
-        for (int i = 0; i < Unrolled; i++)
-        {
-            Load(stripes, 0);
-            code.add(rcx, r8);
-            for (int t = 0; t < rows; t++)
-            {
-                for (int j = 0; j < vectors; j++)
-                {
-                    code.vfmadd231ps(Sum(t, j, vectors), Wide(j), __dword_bcst[rax + (t * ScoreStride) + (i * sizeof(float))]);
-                }
-            }
-        }
-
-        code.add(rax, Unrolled * sizeof(float));
-        code.dec(r9);
-        code.jnz(loop);
-        Sums(vectors, (register, address) => code.vmovups(address, register));
-        code.add(r10, stripes * LineBytes);
-        code.add(r11, stripes * StripeBytes);
+        Values(count);
+        code.add(r10, count * LineBytes);
+        code.add(r11, count * StripeBytes);
     }
 
     /// <summary>RCX: the region; R13: from there to the one that is asked for meanwhile.</summary>
@@ -243,36 +231,4 @@ internal sealed class BlockRunEmitter(Assembler code, int rows)
         code.sub(r13, rcx);
         code.add(rbx, 8);
     }
-
-    /// <summary>Lines of 32 F16 as F32, and as many of a later region asked for.</summary>
-    private void Load(int lines, int offset)
-    {
-        for (int line = 0; line < lines; line++)
-        {
-            code.prefetcht1(__byte_ptr[rcx + r13 + (offset + (line * LineBytes))]);
-        }
-
-        for (int j = 0; j < 2 * lines; j++)
-        {
-            code.vcvtph2ps(Wide(j), __ymmword_ptr[rcx + (offset + (j * LineBytes / 2))]);
-        }
-    }
-
-    private void Sums(int vectors, Action<AssemblerRegisterZMM, AssemblerMemoryOperand> move)
-    {
-        code.mov(rdx, r11);
-        for (int t = 0; t < rows; t++)
-        {
-            for (int j = 0; j < vectors; j++)
-            {
-                move(Sum(t, j, vectors), __zmmword_ptr[rdx + (j * LineBytes)]);
-            }
-
-            code.add(rdx, __qword_ptr[rdi + StateStride]);
-        }
-    }
-
-    private static AssemblerRegisterZMM Sum(int row, int vector, int vectors) => new(Register.ZMM0 + (row * vectors) + vector);
-
-    private static AssemblerRegisterZMM Wide(int vector) => new(Register.ZMM16 + vector);
 }

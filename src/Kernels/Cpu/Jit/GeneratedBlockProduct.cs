@@ -5,39 +5,22 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 
 /// <summary>
 /// Attention's product as generated code: one routine for each number of rows and type of b, without and with softmax; and one for each number of rows over
-/// many blocks.
+/// many blocks of F16, and one for each over blocks of Q8 (generated when the first is asked for).
 /// </summary>
 internal sealed unsafe class GeneratedBlockProduct : BlockProduct
 {
     private const int Rows = 8;
-    private const int Runs = 4 * Rows;
-    private readonly CodeMemory[] _code = new CodeMemory[Runs + Rows];
-    private readonly nint[] _entries = new nint[Runs + Rows];
-
-    public GeneratedBlockProduct()
-    {
-        for (int i = 0; i < _code.Length; i++)
-        {
-            var assembler = new Assembler(64);
-            if (i >= Runs)
-            {
-                new BlockRunEmitter(assembler, i % Rows + 1).Emit();
-            }
-            else
-            {
-                new BlockProductEmitter(assembler, i % Rows + 1, i / Rows % 2 == 1).Emit(softmax: i >= 2 * Rows);
-            }
-
-            _code[i] = CodeMemory.Create(assembler);
-            _entries[i] = _code[i].Entry;
-        }
-    }
+    private readonly CodeMemory[] _products = Generate(4 * Rows, (code, i) => new BlockProductEmitter(code, i % Rows + 1, i / Rows % 2 == 1).Emit(softmax: i >= 2 * Rows));
+    private readonly CodeMemory[] _halfRuns = Generate(Rows, (code, i) => new HalfRunEmitter(code, i + 1).Emit());
+    private readonly Lazy<CodeMemory[]> _q8Runs = new(() => Generate(Rows, (code, i) => new Q8RunEmitter(code, i + 1).Emit()));
 
     public override int MaxRows => Rows;
 
     public override int RowMultiple => 1;
 
     public override bool ReadsHalf => true;
+
+    public override bool HasRuns(KvType type) => type == KvType.F16 || (type == KvType.Q8 && CpuFeatures.Avx512Vnni);
 
     public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {
@@ -53,7 +36,7 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
             Accumulate = accumulate ? 1 : 0,
             Ahead = ahead,
         };
-        Call(rows - 1 + (half ? Rows : 0), &arguments);
+        Call(_products[rows - 1 + (half ? Rows : 0)], &arguments);
     }
 
     public override bool RunSoftmax(int rows, float* queries, int depth, in KvSource source, float* scores, float* states, int stateFloats)
@@ -71,7 +54,7 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
             States = states,
             StateStride = stateFloats * sizeof(float),
         };
-        return Call(2 * Rows + rows - 1 + (source.Half ? Rows : 0), &arguments) != 0;
+        return Call(_products[2 * Rows + rows - 1 + (source.Half ? Rows : 0)], &arguments) != 0;
     }
 
     public override int RunBlocks(in BlockRun run)
@@ -85,19 +68,34 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
             Heads = run.Heads,
             HeadSize = run.HeadSize,
             Ahead = run.RegionsAhead * sizeof(nint),
+
+            // F16: from slot to slot. Q8: two slots lie side by side.
             ValueStride = run.HeadSize * 2,
             Scores = run.Scores,
             States = run.States,
             StateStride = run.StateFloats * sizeof(float),
             Fresh = run.IsFresh ? 1 : 0,
         };
-        return Call(Runs + run.Rows - 1, &arguments);
+        return Call((run.Type == KvType.Q8 ? _q8Runs.Value : _halfRuns)[run.Rows - 1], &arguments);
     }
 
-    private int Call(int routine, void* arguments)
+    private static CodeMemory[] Generate(int count, Action<Assembler, int> emit)
     {
-        int result = ((delegate* unmanaged[SuppressGCTransition]<void*, int>)_entries[routine])(arguments);
-        GC.KeepAlive(this);
+        var routines = new CodeMemory[count];
+        for (int i = 0; i < count; i++)
+        {
+            var code = new Assembler(64);
+            emit(code, i);
+            routines[i] = CodeMemory.Create(code);
+        }
+
+        return routines;
+    }
+
+    private static int Call(CodeMemory routine, void* arguments)
+    {
+        int result = ((delegate* unmanaged[SuppressGCTransition]<void*, int>)routine.Entry)(arguments);
+        GC.KeepAlive(routine);
         return result;
     }
 }

@@ -23,7 +23,7 @@ internal sealed unsafe class CpuKvCache : KvCache
     public byte* Block(int layer, int block) => _buffer.Pointer + ((long)block * Layout.Layers + layer) * Layout.BlockBytes;
 
     /// <summary>Keys of a head in a block of a layer.</summary>
-    public byte* Keys(int layer, int block, int kvHead) => Block(layer, block) + (long)Layout.KeyOffset(kvHead, 0, 0) * Layout.ElementBytes;
+    public byte* Keys(int layer, int block, int kvHead) => Block(layer, block) + Layout.KeysOf(kvHead);
 
     public override void Expect(int blocks)
     {

@@ -1,6 +1,5 @@
 using ServingGrid.Kernels.Cpu.Attention;
 using ServingGrid.Kernels.Cpu.Memory;
-using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Kernels.Cpu.Threading;
 
 namespace ServingGrid.Kernels.Cpu.Operations;
@@ -30,7 +29,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         _geometry = new AttentionGeometry(shape, cache.Layout);
 
         // Rows need no padding then.
-        bool canMerge = context.Lanes.Product.ReadsHalf && _geometry.ReadsInPlace && _geometry.IsBlockOneStripe;
+        bool canMerge = _geometry.HasRuns && context.Lanes.Product.HasRuns(cache.Layout.Type);
         _plan.Build(batch, _geometry, context.Workers, canMerge);
         _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
         _units.Reset(_plan.UnitCount);
@@ -155,7 +154,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     {
         int headSize = _geometry.Shape.HeadSize;
         int group = _geometry.Group;
-        float scale = Log2E / MathF.Sqrt(headSize) * (context.Lanes.Product.ReadsHalf || _geometry.Layout.Type == KvType.F32 ? 1f : HalfFloats.Scale);
+        float scale = Log2E / MathF.Sqrt(headSize) * _geometry.Unit(context.Lanes.Product.ReadsHalf);
         for (int r = 0; r < padded; r++)
         {
             int query = unit.FirstQuery + r / group;
@@ -169,6 +168,10 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
             limits[r] = sequence.FirstPosition + query + 1;
             float* source = _query.Row(sequence.FirstRow + query) + (kvHead * group + r % group) * headSize;
             context.Lanes.Scale(source, scale, headSize, packed + r * headSize);
+            if (_geometry.Layout.Type == KvType.Q8)
+            {
+                context.Lanes.QuantizeQuery(packed + r * headSize, headSize);
+            }
         }
     }
 

@@ -65,6 +65,9 @@ internal unsafe interface ILanes<V>
     /// <summary><see cref="Count"/> signed bytes to floats.</summary>
     static abstract V LoadSignedBytes(sbyte* source);
 
+    /// <summary>Two signed bytes for each lane, as 16-bit numbers.</summary>
+    static abstract V LoadSignedBytePairs(sbyte* source);
+
     /// <summary><see cref="Count"/> unsigned 16-bit numbers to the low halves of the lanes.</summary>
     static abstract V LoadUShorts(ushort* source);
 
@@ -76,6 +79,9 @@ internal unsafe interface ILanes<V>
 
     /// <summary>acc + Σ of the four products (u − 128)·s in each lane; u any unsigned bytes, s signed bytes of −127 … 127.</summary>
     static abstract V DotOffset(V acc, V u, V s);
+
+    /// <summary>acc + Σ of the two products of signed 16-bit numbers in each lane, which must fit into 32 bits.</summary>
+    static abstract V DotPairs(V acc, V a, V b);
 
     /// <summary>To the nearest integer, ties to even.</summary>
     static abstract V Round(V a);

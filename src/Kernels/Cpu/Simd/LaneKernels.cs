@@ -32,6 +32,9 @@ internal abstract unsafe class LaneKernels
     /// <inheritdoc cref="GatedActivation{L,V}.Apply"/>
     public abstract void GatedActivation(float* gate, float* up, int count, float* output);
 
+    /// <inheritdoc cref="Q8Query.Quantize{L,V}"/>
+    public abstract void QuantizeQuery(float* row, int headSize);
+
     /// <inheritdoc cref="KvAppend{L,V}.Write"/>
     public abstract void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot);
 
@@ -63,10 +66,22 @@ internal abstract unsafe class LaneKernels
 
         public override void GatedActivation(float* gate, float* up, int count, float* output) => GatedActivation<L, V>.Apply(gate, up, count, output);
 
+        public override void QuantizeQuery(float* row, int headSize) => Q8Query.Quantize<L, V>(row, headSize);
+
         public override void AppendKv(float* key, float* value, KvLayout layout, byte* block, int head, int slot) =>
             KvAppend<L, V>.Write(key, value, layout, block, head, slot);
 
-        public override void Attend(in AttentionPiece piece) => AttentionTile<L, V>.Compute(Product, piece);
+        public override void Attend(in AttentionPiece piece)
+        {
+            if (piece.Layout.Type == KvType.Q8)
+            {
+                Q8Tile<L, V>.Compute(Product, piece);
+            }
+            else
+            {
+                AttentionTile<L, V>.Compute(Product, piece);
+            }
+        }
 
         public override void MergeState(float* total, float* piece, int floats) => AttentionState<L, V>.Merge(total, piece, floats);
 

@@ -75,6 +75,12 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> LoadSignedBytes(sbyte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadSignedBytePairs(sbyte* source) => Avx2.ConvertToVector256Int16(source).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> DotPairs(Vector256<float> acc, Vector256<float> a, Vector256<float> b) => (acc.AsInt32() + Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16())).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadUShorts(ushort* source) => Avx2.ConvertToVector256Int32(source).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

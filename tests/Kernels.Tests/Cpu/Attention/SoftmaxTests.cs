@@ -162,6 +162,7 @@ public sealed unsafe class SoftmaxTests
 
                     Assert.Equal(done, product.RunBlocks(new BlockRun
                     {
+                        Type = KvType.F16,
                         Rows = rows,
                         Heads = heads,
                         HeadSize = head,
@@ -210,6 +211,7 @@ public sealed unsafe class SoftmaxTests
             nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m };
             Assert.Equal(0, new GeneratedBlockProduct().RunBlocks(new BlockRun
             {
+                Type = KvType.F16,
                 Rows = 1,
                 Heads = 1,
                 HeadSize = Head,

@@ -1,0 +1,94 @@
+using System.Runtime.CompilerServices;
+using ServingGrid.Kernels.Cpu.Simd;
+
+namespace ServingGrid.Kernels.Cpu.Attention;
+
+/// <summary>
+/// Attention of some rows over one piece of a context in <see cref="KvType.Q8"/>: online softmax, block by block, as in <see cref="AttentionTile{L,V}"/>; but
+/// queries, keys, probabilities and values are integers, and their products sums of integers.
+/// </summary>
+/// <remarks>
+/// An instruction multiplies four bytes, or two 16-bit numbers, for each lane that would multiply one float: scores cost a quarter of what they cost in F32, weighted values
+/// half, and nothing is widened in working memory. Rows go through all whole blocks of the piece a few at a time, in one call (<see cref="BlockProduct.RunBlocks"/>);
+/// <see cref="Q8Block{L,V}"/> computes the others.
+/// </remarks>
+internal static unsafe class Q8Tile<L, V>
+    where L : ILanes<V>
+    where V : unmanaged
+{
+    /// <summary>Computes the states of all rows.</summary>
+    [MethodImpl(KernelCode.Optimized)]
+    public static void Compute(BlockProduct product, in AttentionPiece piece)
+    {
+        AttentionGeometry geometry = piece.Geometry;
+        for (int r = 0; r < piece.Heads * piece.Rows; r++)
+        {
+            AttentionState<L, V>.Clear(piece.States + (long)r * geometry.StateFloats, geometry.StateFloats);
+        }
+
+        bool runs = geometry.HasRuns && product.HasRuns(KvType.Q8);
+        int ahead = piece.RegionsAhead;
+        int count = runs ? 2 * piece.Heads * geometry.PieceBlocks + ahead : 0;
+        nint* regions = stackalloc nint[count];
+        int first = piece.Index * geometry.PieceBlocks;
+        piece.Locate(regions, count, first, piece.End(piece.Limit(0, piece.Rows).Furthest));
+        for (int r = 0; r < piece.Rows; r += product.MaxRows)
+        {
+            int rows = Math.Min(product.MaxRows, piece.Rows - r);
+            (int nearest, int furthest) = piece.Limit(r, rows);
+            int end = piece.End(furthest);
+            int whole = runs ? Math.Min(end, nearest / geometry.Layout.BlockSize) : first;
+            int b = first;
+            while (b < end)
+            {
+                if (b < whole)
+                {
+                    b += product.RunBlocks(new BlockRun
+                    {
+                        Type = KvType.Q8,
+                        Rows = rows,
+                        Heads = piece.Heads,
+                        HeadSize = geometry.Shape.HeadSize,
+                        Queries = piece.Queries + (long)r * geometry.Shape.HeadSize,
+                        Regions = regions + 2 * piece.Heads * (b - first),
+                        RegionsAhead = ahead,
+                        Blocks = whole - b,
+                        IsFresh = b == first,
+                        Scores = piece.Scores,
+                        States = piece.States + (long)r * geometry.StateFloats,
+                        StateFloats = geometry.StateFloats,
+                    });
+                    if (b == end)
+                    {
+                        break;
+                    }
+                }
+
+                Block(piece, b, r, rows);
+                b++;
+            }
+        }
+    }
+
+    /// <summary>One block, some rows of all heads.</summary>
+    [MethodImpl(KernelCode.Optimized)]
+    private static void Block(in AttentionPiece piece, int index, int first, int rows)
+    {
+        AttentionGeometry geometry = piece.Geometry;
+        int blockSize = geometry.Layout.BlockSize;
+        byte* block = piece.Cache.Block(piece.Layer, piece.Blocks[index]);
+        for (int h = 0; h < piece.Heads; h++)
+        {
+            for (int r = first; r < first + rows; r++)
+            {
+                int seen = Math.Min(blockSize, piece.Limits[r] - index * blockSize);
+                if (seen > 0)
+                {
+                    long row = (long)h * piece.Rows + r;
+                    Q8Block<L, V>.Compute(
+                        block, geometry, piece.KvHead + h, (sbyte*)(piece.Queries + row * geometry.Shape.HeadSize), seen, piece.Scores, (short*)piece.Keys, piece.States + row * geometry.StateFloats);
+                }
+            }
+        }
+    }
+}
