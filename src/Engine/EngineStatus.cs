@@ -1,3 +1,5 @@
+using ServingGrid.Engine.Scheduling;
+
 namespace ServingGrid.Engine;
 
 /// <summary>Whether an engine takes work.</summary>
@@ -35,7 +37,10 @@ public sealed record EngineStatus
     public int Pinned { get; init; }
 
     /// <summary>Prompt tokens that running and waiting sequences have yet to compute (cached prefixes of waiting ones not subtracted).</summary>
-    public long PendingPromptTokens { get; init; }
+    public long PendingPromptTokens => Backlog.All;
+
+    /// <summary><see cref="PendingPromptTokens"/> by what a new prompt of another device would find before it.</summary>
+    public PromptBacklog Backlog { get; init; }
 
     /// <summary>Blocks of the KV cache.</summary>
     public int TotalBlocks { get; init; }

@@ -68,16 +68,17 @@ internal sealed class EngineCore
     /// <summary>Updates what <see cref="EngineStatus"/> shows.</summary>
     public void Report()
     {
-        long pending = 0;
+        PromptBacklog backlog = default;
         for (int i = 0; i < _scheduler.Running.Count; i++)
         {
             Sequence sequence = _scheduler.Running[i];
-            pending += sequence.IsDecoding ? 0 : sequence.Count - sequence.Computed;
+            backlog = sequence.IsDecoding ? backlog : backlog.With(sequence.Count - sequence.Computed, Ledger.OvertakenBy(sequence));
         }
 
         for (int i = 0; i < _scheduler.Waiting.Count; i++)
         {
-            pending += _scheduler.Waiting[i].Count;
+            Sequence sequence = _scheduler.Waiting[i];
+            backlog = backlog.With(sequence.Count, Ledger.OvertakenBy(sequence));
         }
 
         BlockPool pool = _blocks.Pool;
@@ -86,7 +87,7 @@ internal sealed class EngineCore
             _scheduler.Waiting.Count,
             _scheduler.Reserved.Count,
             Ledger.Pinned.Count,
-            pending,
+            backlog,
             pool.Count,
             pool.FreeCount,
             pool.CachedCount,

@@ -1,3 +1,5 @@
+using ServingGrid.Engine.Scheduling;
+
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>An engine's numbers: written by its thread, read by any.</summary>
@@ -115,7 +117,7 @@ internal sealed class EngineStatistics(TimeProvider time)
                 Waiting = _gauges.Waiting,
                 Reserved = _gauges.Reserved,
                 Pinned = _gauges.Pinned,
-                PendingPromptTokens = _gauges.PendingPromptTokens,
+                Backlog = _gauges.Backlog,
                 TotalBlocks = _gauges.TotalBlocks,
                 FreeBlocks = _gauges.FreeBlocks,
                 CachedBlocks = _gauges.CachedBlocks,
@@ -136,5 +138,5 @@ internal sealed class EngineStatistics(TimeProvider time)
 
     /// <summary>Numbers that go up and down; see <see cref="EngineStatus"/>.</summary>
     internal readonly record struct Gauges(
-        int Running, int Waiting, int Reserved, int Pinned, long PendingPromptTokens, int TotalBlocks, int FreeBlocks, int CachedBlocks, long Preemptions);
+        int Running, int Waiting, int Reserved, int Pinned, PromptBacklog Backlog, int TotalBlocks, int FreeBlocks, int CachedBlocks, long Preemptions);
 }

@@ -10,6 +10,7 @@ namespace ServingGrid.Engine.Execution;
 internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, EngineStatistics statistics, WaitingLimit waiting, TimeProvider time)
 {
     private readonly HashSet<Sequence> _live = [];
+    private readonly PromptTurn _turns = new();
     private long _arrivals;
 
     /// <summary>Accepted and not ended.</summary>
@@ -21,11 +22,15 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
     /// <summary>Computed for another device; their blocks are still to be fetched.</summary>
     public List<Sequence> Pinned { get; } = [];
 
+    /// <summary>New prompts of another device with fewer tokens than this would go before a sequence's.</summary>
+    public long OvertakenBy(Sequence sequence) => _turns.OvertakenBy(sequence);
+
     public bool IsLive(Sequence sequence) => _live.Contains(sequence);
 
     public void Enqueue(Sequence sequence)
     {
         sequence.Arrival = _arrivals++;
+        sequence.Turn = _turns.Next(sequence);
         sequence.Arrived = time.GetTimestamp();
         _live.Add(sequence);
         if (sequence.Stop.Reached(sequence) is { } reached)

@@ -8,8 +8,8 @@ namespace ServingGrid.Engine.Scheduling;
 /// computed again later. Not thread-safe.
 /// </summary>
 /// <remarks>
-/// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then arrival, everywhere; the
-/// first running sequence is never preempted for another; one that waits for blocks is not overtaken.
+/// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then turn (<see cref="PromptTurn"/>), everywhere; the
+/// first running sequence is never preempted for another; one that waits for blocks is not overtaken by those after it.
 /// </remarks>
 internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOptions options)
 {
@@ -39,6 +39,11 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
             {
                 plan.AddDecode(sequence);
             }
+        }
+
+        if (!preempted)
+        {
+            AdmitBeforeRunning();
         }
 
         int mostPrompt = plan.Decodes > 0 ? pace.TokensBeside(plan.Decodes) : plan.Budget;
@@ -103,6 +108,31 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
                     return;
             }
         }
+    }
+
+    /// <summary>Waiting prompts whose turn is before that of one that is being computed: a shorter one has come.</summary>
+    private void AdmitBeforeRunning()
+    {
+        while (Waiting.Count > 0 && _running.Count + Reserved.Count < options.MaxSequences && OvertakesRunning(Waiting[0])
+            && blocks.TryAdmit(Waiting[0], spare: _running.Count) == Admission.Admitted)
+        {
+            Sequence sequence = Waiting[0];
+            Waiting.RemoveAt(0);
+            Start(sequence);
+        }
+    }
+
+    private bool OvertakesRunning(Sequence sequence)
+    {
+        foreach (Sequence other in _running)
+        {
+            if (!other.IsDecoding && sequence.ComesBefore(other))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void Start(Sequence sequence)

@@ -45,8 +45,11 @@ internal sealed class Sequence
     /// <summary>Set when the prompt is computed for another device.</summary>
     public PrefillOutput? Prefill => Output as PrefillOutput;
 
-    /// <summary>Order of acceptance: with the priority, the order of everything.</summary>
+    /// <summary>Order of acceptance.</summary>
     public long Arrival { get; set; }
+
+    /// <summary>See <see cref="PromptTurn"/>: with the priority, the order of everything.</summary>
+    public long Turn { get; set; }
 
     public SequenceStage Stage { get; set; }
 
@@ -90,9 +93,8 @@ internal sealed class Sequence
 
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
 
-    /// <summary>Order in every queue: priority, then arrival.</summary>
-    public bool ComesBefore(Sequence other) =>
-        Request.Priority != other.Request.Priority ? Request.Priority < other.Request.Priority : Arrival < other.Arrival;
+    /// <summary>Order in every queue: priority, then turn, then arrival.</summary>
+    public bool ComesBefore(Sequence other) => (Request.Priority, Turn, Arrival).CompareTo((other.Request.Priority, other.Turn, other.Arrival)) < 0;
 
     public void Append(int token)
     {

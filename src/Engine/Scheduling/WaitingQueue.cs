@@ -1,7 +1,7 @@
 namespace ServingGrid.Engine.Scheduling;
 
 /// <summary>
-/// Sequences without blocks, by priority, then arrival: a preempted one stands before all that arrived after it, so it is first in line again.
+/// Sequences without blocks, by priority, then turn: a preempted one stands before all whose turn is later, so it is first in line again.
 /// Not thread-safe.
 /// </summary>
 internal sealed class WaitingQueue

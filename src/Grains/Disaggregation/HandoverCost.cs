@@ -6,7 +6,7 @@ namespace ServingGrid.Grains.Disaggregation;
 /// <param name="LocalRate">Prompt tokens that it computes per second; 0: unknown.</param>
 /// <param name="LocalRunning">Streams that wait while it computes a prompt.</param>
 /// <param name="RemoteTokens">Prompt tokens that the prefill device's cache lacks.</param>
-/// <param name="RemotePending">Prompt tokens that the prefill device has yet to compute.</param>
+/// <param name="RemotePending">Prompt tokens that the prefill device computes before this prompt's.</param>
 /// <param name="RemoteRate">Its speed; 0: unknown.</param>
 /// <param name="RemoteRunning">Streams that wait while it computes a prompt; none on a device that does not decode.</param>
 /// <param name="TransferSeconds">Time to move all blocks that the decode device lacks.</param>

@@ -1,4 +1,5 @@
 using ServingGrid.Client;
+using ServingGrid.Engine.Scheduling;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Kernels;
 
@@ -79,6 +80,21 @@ public sealed record DeviceLoad
     /// <summary>Measured seconds of a step that only decodes; 0 before the first.</summary>
     [Id(8)]
     public required double DecodeStepSeconds { get; init; }
+
+    /// <summary>See <see cref="PromptBacklog"/>.</summary>
+    [Id(9)]
+    public required long PendingAheadOf128 { get; init; }
+
+    /// <inheritdoc cref="PendingAheadOf128"/>
+    [Id(10)]
+    public required long PendingAheadOf512 { get; init; }
+
+    /// <inheritdoc cref="PendingAheadOf128"/>
+    [Id(11)]
+    public required long PendingAheadOf2048 { get; init; }
+
+    /// <summary><see cref="PendingPromptTokens"/> by what a new prompt of another device would find before it.</summary>
+    public PromptBacklog Backlog => new(PendingAheadOf128, PendingAheadOf512, PendingAheadOf2048, PendingPromptTokens);
 }
 
 /// <summary>Changes of one device's prefix cache. Removals apply after additions.</summary>

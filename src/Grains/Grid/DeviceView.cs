@@ -15,6 +15,9 @@ public sealed record DeviceView(int Slot, DeviceIdentity Identity, DeviceLoad Lo
     /// <summary>Prompt tokens to compute there, those on the way included.</summary>
     public long PendingTokens => Load.PendingPromptTokens + SentTokens;
 
+    /// <summary>Prompt tokens that are computed there before those of a new prompt of so many, if it comes from another device.</summary>
+    public long PendingAheadOf(int tokens) => Load.Backlog.AheadOf(tokens) + SentTokens;
+
     /// <summary>Blocks that sequences hold.</summary>
     public int HeldBlocks => Load.TotalBlocks - Load.FreeBlocks;
 }

@@ -54,6 +54,18 @@ public sealed class HandoverPlannerTests
     }
 
     [Fact]
+    public void Decide_ShortPromptThatOvertakesAtABusyPrefillDevice_Remote()
+    {
+        Apply(FakeDevices.Entry(2, Prefill(pending: 50_000).Load with { PendingAheadOf128 = 0 }));
+        HandoverPlanner planner = New();
+        Assert.NotNull(planner.Decide(Site(running: 4), Prompt(128)));
+
+        // The step that has begun.
+        Assert.Equal(128, planner.Snapshot().LastInputs!.Value.RemotePending);
+        Assert.Null(planner.Decide(Site(running: 4), Prompt(129)));
+    }
+
+    [Fact]
     public void Decide_PrefillDeviceThatDecodesForMoreThanThisOne_Local()
     {
         Apply(FakeDevices.Entry(2, FakeDevices.Load(running: 20) with { PrefillTokensPerSecond = 1000 }));
