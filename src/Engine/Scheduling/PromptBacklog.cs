@@ -10,8 +10,8 @@ namespace ServingGrid.Engine.Scheduling;
 /// <param name="All">All of them.</param>
 public readonly record struct PromptBacklog(long AheadOf128, long AheadOf512, long AheadOf2048, long All)
 {
-    // A step that has begun ends first. It takes at least so many tokens of a long prompt.
-    private const int StepTokens = 128;
+    /// <summary>What a long prompt delays a short one by that overtakes it: a step that has begun ends first. It takes at least so many tokens.</summary>
+    public const int StepTokens = 128;
 
     /// <summary>Tokens that are computed before a new prompt of <paramref name="tokens"/>.</summary>
     public long AheadOf(int tokens)

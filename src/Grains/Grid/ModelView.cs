@@ -93,7 +93,7 @@ public sealed class ModelView(string model, TimeProvider time)
 
             // Readers hold on to the array that they got.
             DeviceView[] devices = [.. _devices];
-            devices[at] = devices[at] with { SentRequests = devices[at].SentRequests + 1, SentTokens = devices[at].SentTokens + tokens };
+            devices[at] = devices[at] with { Sent = [.. devices[at].Sent, tokens] };
             _devices = devices;
         }
     }
@@ -159,16 +159,14 @@ public sealed class ModelView(string model, TimeProvider time)
         }
 
         long reportedAt = now - (long)(entry.Age.TotalSeconds * time.TimestampFrequency);
-        int requests = 0;
-        long tokens = 0;
+        int[] tokens = [];
         if (_sent.TryGetValue(id, out List<(long At, int Tokens)>? sent))
         {
             sent.RemoveAll(request => time.GetElapsedTime(request.At, reportedAt) > SendingTime);
-            requests = sent.Count;
-            tokens = sent.Sum(request => (long)request.Tokens);
+            tokens = [.. sent.Select(request => request.Tokens)];
         }
 
-        return new DeviceView(slot, entry.Device, entry.Load, reportedAt, requests, tokens);
+        return new DeviceView(slot, entry.Device, entry.Load, reportedAt, tokens);
     }
 
     private void TakeBlocks(BlockBatch batch)

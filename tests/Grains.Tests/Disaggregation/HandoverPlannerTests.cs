@@ -66,6 +66,16 @@ public sealed class HandoverPlannerTests
     }
 
     [Fact]
+    public void Decide_ShortPromptAfterALongOneThatWasSentJustNow_Remote()
+    {
+        HandoverPlanner planner = New();
+        Assert.NotNull(planner.Decide(Site(running: 4), Prompt(2000)));
+        Assert.NotNull(planner.Decide(Site(running: 4), Prompt(128)));
+        Assert.Equal(128, planner.Snapshot().LastInputs!.Value.RemotePending);
+        Assert.Equal((2, 2128), (Device(2).SentRequests, Device(2).PendingTokens));
+    }
+
+    [Fact]
     public void Decide_PrefillDeviceThatDecodesForMoreThanThisOne_Local()
     {
         Apply(FakeDevices.Entry(2, FakeDevices.Load(running: 20) with { PrefillTokensPerSecond = 1000 }));
