@@ -35,15 +35,7 @@ internal static unsafe class Q8Numbers<L, V>
     [MethodImpl(KernelCode.Optimized)]
     public static float ToBytes(float* source, int count, sbyte* destination)
     {
-        float largest = 0;
-        bool isFinite = true;
-        for (int i = 0; i < count; i++)
-        {
-            float magnitude = MathF.Abs(source[i]);
-            isFinite &= float.IsFinite(magnitude);
-            largest = MathF.Max(largest, magnitude);
-        }
-
+        float largest = Largest(source, count, out bool isFinite);
         float inverse = MaxByte / largest;
         if (!isFinite || !float.IsFinite(inverse))
         {
@@ -66,6 +58,35 @@ internal static unsafe class Q8Numbers<L, V>
         }
 
         return largest / MaxByte;
+    }
+
+    /// <summary>The largest magnitude, if all of them are finite.</summary>
+    [MethodImpl(KernelCode.Optimized)]
+    private static float Largest(float* source, int count, out bool isFinite)
+    {
+        V magnitude = L.Broadcast(0x7fffffffu);
+        V most = L.Zero;
+
+        // 0 · x is 0, but for what is not finite.
+        V nothing = L.Zero;
+        int i = 0;
+        for (; i + L.Count <= count; i += L.Count)
+        {
+            V x = L.And(L.Load(source + i), magnitude);
+            most = L.Max(most, x);
+            nothing = L.MultiplyAdd(x, L.Zero, nothing);
+        }
+
+        float largest = L.MaxAcross(most);
+        float rest = L.SumAcross(nothing);
+        for (; i < count; i++)
+        {
+            largest = MathF.Max(largest, MathF.Abs(source[i]));
+            rest += source[i] * 0;
+        }
+
+        isFinite = rest == 0;
+        return largest;
     }
 
     /// <summary>

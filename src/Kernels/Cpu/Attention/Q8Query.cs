@@ -23,13 +23,29 @@ internal static unsafe class Q8Query
     {
         sbyte* bytes = (sbyte*)row;
         float scale = Q8Numbers<L, V>.ToBytes(row, headSize, bytes);
-        int sum = 0;
-        for (int d = 0; d < headSize; d++)
+        int sum = Sum<L, V>(bytes, headSize);
+        *(float*)(bytes + ScaleOffset(headSize)) = scale;
+        *(int*)(bytes + NegatedSumOffset(headSize)) = -128 * sum;
+    }
+
+    [MethodImpl(KernelCode.Optimized)]
+    private static int Sum<L, V>(sbyte* bytes, int count)
+        where L : ILanes<V>
+        where V : unmanaged
+    {
+        V sums = L.Zero;
+        int d = 0;
+        for (; d + L.Count <= count; d += L.Count)
+        {
+            sums = L.Add(sums, L.LoadSignedBytes(bytes + d));
+        }
+
+        int sum = (int)L.SumAcross(sums);
+        for (; d < count; d++)
         {
             sum += bytes[d];
         }
 
-        *(float*)(bytes + ScaleOffset(headSize)) = scale;
-        *(int*)(bytes + NegatedSumOffset(headSize)) = -128 * sum;
+        return sum;
     }
 }
