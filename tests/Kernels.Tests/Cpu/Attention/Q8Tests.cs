@@ -102,7 +102,6 @@ public sealed unsafe class Q8Tests
                     Assert.Equal(narrow, Run<Lanes512, Vector512<float>>(geometry, memory, keys, values, query, seen));
                 }
 
-                
                 // Roundings of queries, keys and values; most where few values cancel each other. What is wrong is as large as the result.
                 Assert.InRange(Numbers.RelativeError(Exact(keys, values, query, headSize), narrow), 0, 0.1);
             },
