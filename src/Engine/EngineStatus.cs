@@ -1,5 +1,3 @@
-using ServingGrid.Engine.Scheduling;
-
 namespace ServingGrid.Engine;
 
 /// <summary>Whether an engine takes work.</summary>

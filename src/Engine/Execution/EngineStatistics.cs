@@ -1,5 +1,3 @@
-using ServingGrid.Engine.Scheduling;
-
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>An engine's numbers: written by its thread, read by any.</summary>

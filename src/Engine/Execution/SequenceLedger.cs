@@ -23,14 +23,14 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
     public List<Sequence> Pinned { get; } = [];
 
     /// <summary>New prompts of another device with fewer tokens than this would go before a sequence's.</summary>
-    public long OvertakenBy(Sequence sequence) => _turns.OvertakenBy(sequence);
+    public long OvertakenBy(Sequence sequence) => _turns.OvertakenByNew(sequence.Turn);
 
     public bool IsLive(Sequence sequence) => _live.Contains(sequence);
 
     public void Enqueue(Sequence sequence)
     {
         sequence.Arrival = _arrivals++;
-        sequence.Turn = _turns.Next(sequence);
+        sequence.Turn = _turns.Next(sequence.Count, forAnotherDevice: sequence.Prefill is not null);
         sequence.Arrived = time.GetTimestamp();
         _live.Add(sequence);
         if (sequence.Stop.Reached(sequence) is { } reached)

@@ -14,7 +14,7 @@ internal sealed class PromptPace(EngineOptions options)
 
     // A prompt for another device travels while its next chunk is computed. In short chunks little is left to send at its end, and the receiver's
     // streams are not disturbed by megabytes at a time; shorter ones would cost speed.
-    private const int LeastHandedOver = 128;
+    public const int LeastHandedOver = 128;
     private static readonly TimeSpan HandoverTarget = TimeSpan.FromMilliseconds(100);
 
     // Of row counts that kernels like: a tile takes eight rows, and beside a few sequences that decode, four more cost as little for each token as a large

@@ -41,24 +41,28 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
             }
         }
 
-        if (!preempted)
-        {
-            AdmitBeforeRunning();
-        }
-
         int mostPrompt = plan.Decodes > 0 ? pace.TokensBeside(plan.Decodes) : plan.Budget;
         mostPrompt = HandsOver() ? Math.Min(mostPrompt, pace.TokensHandedOver) : mostPrompt;
-        foreach (Sequence sequence in _running)
+        for (int i = 0; i < _running.Count; i++)
         {
+            Sequence sequence = _running[i];
             if (!sequence.IsDecoding)
             {
+                int running = _running.Count;
+                if (!preempted)
+                {
+                    Admit(plan, mostPrompt, before: sequence);
+                }
+
+                // Those stand before it now.
+                i += _running.Count - running;
                 plan.AddPromptChunk(sequence, mostPrompt - plan.PromptTokens);
             }
         }
 
         if (!preempted)
         {
-            Admit(plan, mostPrompt);
+            Admit(plan, mostPrompt, before: null);
         }
     }
 
@@ -88,10 +92,11 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         return Waiting.Count > 0 && Waiting[0].Prefill is not null;
     }
 
-    private void Admit(StepPlan plan, int mostPrompt)
+    /// <summary>Waiting sequences, in order, as long as their turn is before that of a running one, if there is one.</summary>
+    private void Admit(StepPlan plan, int mostPrompt, Sequence? before)
     {
         int i = 0;
-        while (i < Waiting.Count && _running.Count + Reserved.Count < options.MaxSequences && plan.Budget > 0 && plan.PromptTokens < mostPrompt)
+        while (i < Waiting.Count && (before is null || Waiting[i].ComesBefore(before)) && _running.Count + Reserved.Count < options.MaxSequences && plan.Budget > 0 && plan.PromptTokens < mostPrompt)
         {
             Sequence sequence = Waiting[i];
             switch (blocks.TryAdmit(sequence, spare: _running.Count))
@@ -108,31 +113,6 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
                     return;
             }
         }
-    }
-
-    /// <summary>Waiting prompts whose turn is before that of one that is being computed: a shorter one has come.</summary>
-    private void AdmitBeforeRunning()
-    {
-        while (Waiting.Count > 0 && _running.Count + Reserved.Count < options.MaxSequences && OvertakesRunning(Waiting[0])
-            && blocks.TryAdmit(Waiting[0], spare: _running.Count) == Admission.Admitted)
-        {
-            Sequence sequence = Waiting[0];
-            Waiting.RemoveAt(0);
-            Start(sequence);
-        }
-    }
-
-    private bool OvertakesRunning(Sequence sequence)
-    {
-        foreach (Sequence other in _running)
-        {
-            if (!other.IsDecoding && sequence.ComesBefore(other))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private void Start(Sequence sequence)

@@ -91,7 +91,7 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
             site.Load.PrefillTokensPerSecond,
             site.Load.Running,
             Math.Max(query.Tokens - remoteCached, 1),
-            remote.PendingAheadOf(query.Tokens),
+            remote.Backlog.AheadOf(query.Tokens),
             remote.Load.PrefillTokensPerSecond,
             remote.Load.Role.Decodes() ? remote.Load.Running : 0,
             localTokens * site.BytesPerToken / speed,

@@ -1,5 +1,5 @@
 using ServingGrid.Client;
-using ServingGrid.Engine.Scheduling;
+using ServingGrid.Engine;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Kernels;
 

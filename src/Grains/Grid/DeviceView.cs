@@ -1,4 +1,4 @@
-using ServingGrid.Engine.Scheduling;
+using ServingGrid.Engine;
 
 namespace ServingGrid.Grains.Grid;
 
@@ -7,20 +7,15 @@ namespace ServingGrid.Grains.Grid;
 /// <param name="Identity">What it is.</param>
 /// <param name="Load">Its last report.</param>
 /// <param name="ReportedAt">When it made the report, as a timestamp of the view's clock.</param>
-/// <param name="Sent">Prompt tokens of each request that this silo placed there and that the report cannot know yet.</param>
-public sealed record DeviceView(int Slot, DeviceIdentity Identity, DeviceLoad Load, long ReportedAt, IReadOnlyList<int> Sent)
+/// <param name="SentRequests">Requests that this silo placed there which the report cannot know yet.</param>
+/// <param name="Backlog">Prompt tokens to compute there, those of these requests included.</param>
+public sealed record DeviceView(int Slot, DeviceIdentity Identity, DeviceLoad Load, long ReportedAt, int SentRequests, PromptBacklog Backlog)
 {
-    /// <summary>Requests that this silo placed there and that the report cannot know yet.</summary>
-    public int SentRequests => Sent.Count;
-
     /// <summary>Requests there, those on the way included.</summary>
     public int Requests => Load.Running + Load.Waiting + SentRequests;
 
-    /// <summary>Prompt tokens to compute there, those on the way included.</summary>
-    public long PendingTokens => Load.PendingPromptTokens + Sent.Sum(tokens => (long)tokens);
-
-    /// <summary>Prompt tokens that are computed there before those of a new prompt of so many, if it comes from another device.</summary>
-    public long PendingAheadOf(int tokens) => Load.Backlog.AheadOf(tokens) + Sent.Sum(sent => sent <= tokens ? sent : (long)PromptBacklog.StepTokens);
+    /// <summary>With one more of those requests.</summary>
+    public DeviceView WithSent(int tokens) => this with { SentRequests = SentRequests + 1, Backlog = Backlog.With(tokens) };
 
     /// <summary>Blocks that sequences hold.</summary>
     public int HeldBlocks => Load.TotalBlocks - Load.FreeBlocks;

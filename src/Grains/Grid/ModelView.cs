@@ -93,7 +93,7 @@ public sealed class ModelView(string model, TimeProvider time)
 
             // Readers hold on to the array that they got.
             DeviceView[] devices = [.. _devices];
-            devices[at] = devices[at] with { Sent = [.. devices[at].Sent, tokens] };
+            devices[at] = devices[at].WithSent(tokens);
             _devices = devices;
         }
     }
@@ -159,14 +159,14 @@ public sealed class ModelView(string model, TimeProvider time)
         }
 
         long reportedAt = now - (long)(entry.Age.TotalSeconds * time.TimestampFrequency);
-        int[] tokens = [];
+        var view = new DeviceView(slot, entry.Device, entry.Load, reportedAt, 0, entry.Load.Backlog);
         if (_sent.TryGetValue(id, out List<(long At, int Tokens)>? sent))
         {
             sent.RemoveAll(request => time.GetElapsedTime(request.At, reportedAt) > SendingTime);
-            tokens = [.. sent.Select(request => request.Tokens)];
+            view = sent.Aggregate(view, (known, request) => known.WithSent(request.Tokens));
         }
 
-        return new DeviceView(slot, entry.Device, entry.Load, reportedAt, tokens);
+        return view;
     }
 
     private void TakeBlocks(BlockBatch batch)

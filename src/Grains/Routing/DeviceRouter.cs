@@ -67,7 +67,7 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
         Candidate[] candidates = [.. devices.Select(device => new Candidate(
             device.Identity.Id,
             Math.Min(matched[device.Slot] * blockSize, query.Tokens),
-            device.PendingTokens,
+            device.Backlog.All,
             device.Requests,
             device.HeldBlocks,
             device.Load.TotalBlocks))];

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using CsCheck;
 using ServingGrid.Engine.Disaggregation;
 using ServingGrid.Engine.Scheduling;
 using ServingGrid.Engine.Tests.Support;
@@ -49,8 +50,34 @@ public sealed class PromptTurnTests : IAsyncDisposable
 
         await EndAsync();
 
-        // Those accepted while 200 tokens of the long one, those of the short ones before and 2 · 10 of its own are fewer than 2 · 200.
+        // The tokens of short ones before it, and twice its own, must be fewer than 200.
         Assert.Equal(18, _ends.TakeWhile(name => name == "short").Count());
+    }
+
+    [Fact]
+    public void Next_AnyPrompts_NobodyWaitsForAsManyLaterTokensAsItHasAndLocalOnesForNone()
+    {
+        Gen.Select(Gen.Int[1, 2000], Gen.Bool).Array[1, 60].Sample(
+            prompts =>
+            {
+                var turns = new PromptTurn();
+                long[] turn = [.. prompts.Select(prompt => turns.Next(prompt.Item1, prompt.Item2))];
+                for (int i = 0; i < prompts.Length; i++)
+                {
+                    (int tokens, bool forAnotherDevice) = prompts[i];
+                    long later = Enumerable.Range(i + 1, prompts.Length - i - 1).Where(j => turn[j] < turn[i]).Sum(j => (long)prompts[j].Item1);
+                    Assert.True(later < (forAnotherDevice ? tokens : 1), $"{later} tokens overtake {tokens}");
+
+                    // What a new one would do, as the backlog has it: one of so many tokens does not overtake, one of fewer does.
+                    long limit = turns.OvertakenByNew(turn[i]);
+                    Assert.True(TurnOfNew(limit) >= turn[i]);
+                    Assert.True(limit <= 1 || TurnOfNew(limit - 1) < turn[i]);
+                }
+
+                long TurnOfNew(long tokens) => prompts.Sum(prompt => (long)prompt.Item1) + (2 * tokens);
+            },
+            iter: 300,
+            threads: 1);
     }
 
     [Fact]

@@ -72,7 +72,7 @@ public sealed class HandoverPlannerTests
         Assert.NotNull(planner.Decide(Site(running: 4), Prompt(2000)));
         Assert.NotNull(planner.Decide(Site(running: 4), Prompt(128)));
         Assert.Equal(128, planner.Snapshot().LastInputs!.Value.RemotePending);
-        Assert.Equal((2, 2128), (Device(2).SentRequests, Device(2).PendingTokens));
+        Assert.Equal((2, 2128), (Device(2).SentRequests, Device(2).Backlog.All));
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class HandoverPlannerTests
         Assert.Null(planner.Decide(Site(), Prompt(3)));
         Assert.Equal(0, Device(2).SentRequests);
         planner.Decide(Site(running: 4), Prompt(2000));
-        Assert.Equal((1, 2000), (Device(2).SentRequests, Device(2).PendingTokens));
+        Assert.Equal((1, 2000), (Device(2).SentRequests, Device(2).Backlog.All));
     }
 
     [Fact]

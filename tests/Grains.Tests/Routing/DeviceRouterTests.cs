@@ -93,7 +93,7 @@ public sealed class DeviceRouterTests
         _time.Advance(TimeSpan.FromMinutes(1));
         Apply([FakeDevices.Entry(1)]);
         Choose(Query);
-        Assert.Equal((1, 64), (_view.Find("m")!.Devices[0].SentRequests, _view.Find("m")!.Devices[0].PendingTokens));
+        Assert.Equal((1, 64), (_view.Find("m")!.Devices[0].SentRequests, _view.Find("m")!.Devices[0].Backlog.All));
 
         _time.Advance(TimeSpan.FromMilliseconds(50));
         Apply([FakeDevices.Entry(1)]);
