@@ -47,11 +47,8 @@ public sealed record KvLayout(int Layers, int KvHeads, int HeadSize, int BlockSi
     /// <summary>Elements of the K part (or of the V part) of one block of one layer.</summary>
     public int PartElements => KvHeads * HeadElements;
 
-    /// <summary>Bytes of the scales behind a head's elements; 0 for types without.</summary>
-    public int ScaleBytes => Type == KvType.Q8 ? BlockSize * sizeof(float) : 0;
-
     /// <summary>Bytes of one head's keys (or values) in a block of one layer: elements, then scales.</summary>
-    public int HeadBytes => (HeadElements * ElementBytes) + ScaleBytes;
+    public int HeadBytes => (HeadElements * ElementBytes) + (Type == KvType.Q8 ? BlockSize * sizeof(float) : 0);
 
     /// <summary>Bytes of one block of one layer, K and V.</summary>
     public int BlockBytes => 2 * KvHeads * HeadBytes;

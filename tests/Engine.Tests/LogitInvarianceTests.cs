@@ -13,13 +13,21 @@ public sealed class LogitInvarianceTests
     private const int Length = 75;
     private const int Sequences = 32;
 
-    public static TheoryData<string> Models => ["llama-Q4_1", "qwen2-Q4_0", "qwen3-Q4_K_M", "llama-Q5_K"];
+    public static TheoryData<string, KvType> Models => new()
+    {
+        { "llama-Q4_1", KvType.F16 },
+        { "qwen2-Q4_0", KvType.F16 },
+        { "qwen3-Q4_K_M", KvType.F16 },
+        { "llama-Q5_K", KvType.F16 },
+        { "llama-Q4_1", KvType.Q8 },
+        { "qwen3-Q4_K_M", KvType.Q8 },
+    };
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Forward_ChunksOfAnySize_SameLogits(string name)
+    public void Forward_ChunksOfAnySize_SameLogits(string name, KvType kv)
     {
-        using var rig = new Rig(name);
+        using var rig = new Rig(name, kv);
         int[] tokens = rig.Tokens(0);
         float[][] whole = rig.Feed(0, tokens, [tokens.Length]);
         var random = new Random(1);
@@ -32,9 +40,9 @@ public sealed class LogitInvarianceTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Forward_InABatchOf32_SameLogitsAsAlone(string name)
+    public void Forward_InABatchOf32_SameLogitsAsAlone(string name, KvType kv)
     {
-        using var rig = new Rig(name);
+        using var rig = new Rig(name, kv);
         int[][] tokens = [.. Enumerable.Range(0, Sequences).Select(rig.Tokens)];
         float[][][] alone = [.. tokens.Select((own, i) => rig.Feed(i, own, [own.Length]))];
 
@@ -84,14 +92,14 @@ public sealed class LogitInvarianceTests
         private readonly StepBatch _batch = new(Length, Sequences);
         private readonly int[][] _tables;
 
-        public Rig(string name, int threads = 2)
+        public Rig(string name, KvType kv = KvType.F16, int threads = 2)
         {
             _device = CpuDevice.Create(new CpuDeviceOptions { Threads = threads });
             _file = ModelFile.Open(RepositoryRoot.Combine("tests", "Golden", "models", name + ".gguf"));
             ModelConfig config = _file.Config;
             _model = new DeviceModel(config, _file.Weights, _device, Length);
             _forward = new ForwardPass(_device, _model, Length, Length);
-            var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize);
+            var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, Type: kv);
             int blocks = (Length + layout.BlockSize - 1) / layout.BlockSize;
             _tables = [.. Enumerable.Range(0, Sequences).Select(i => Enumerable.Range(0, blocks).Select(block => (block * Sequences) + ((i + (7 * block)) % Sequences)).ToArray())];
             _cache = _device.AllocateKvCache(layout, blocks * Sequences);

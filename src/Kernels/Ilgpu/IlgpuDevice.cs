@@ -120,9 +120,9 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
     {
-        if (layout.Type == KvType.Q8)
+        if (!KernelCatalog.CacheTypes.Contains(layout.Type))
         {
-            throw new ArgumentException("GPU devices keep keys and values as f16 or f32, not as q8", nameof(layout));
+            throw new ArgumentException($"GPU devices keep keys and values as {string.Join(" or ", KernelCatalog.CacheTypes)}, not as {layout.Type}", nameof(layout));
         }
 
         if (layout.HeadSize > KernelCatalog.MaxHeadSize)

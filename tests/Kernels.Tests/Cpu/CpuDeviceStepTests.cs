@@ -11,16 +11,18 @@ public sealed class CpuDeviceStepTests
     private static readonly AttentionShape Shape = new(6, 2, 32);
 
     [Theory]
-    [InlineData(CpuIsa.Auto, true, GgmlType.Q8_0)]
-    [InlineData(CpuIsa.Auto, true, GgmlType.F16)]
-    [InlineData(CpuIsa.Portable, false, GgmlType.Q4_1)]
-    public void Step_OneTwoOrThreeThreads_SameBits(CpuIsa isa, bool generated, GgmlType type)
+    [InlineData(CpuIsa.Auto, true, GgmlType.Q8_0, KvType.F16)]
+    [InlineData(CpuIsa.Auto, true, GgmlType.F16, KvType.F16)]
+    [InlineData(CpuIsa.Portable, false, GgmlType.Q4_1, KvType.F16)]
+    [InlineData(CpuIsa.Auto, true, GgmlType.Q8_0, KvType.Q8)]
+    [InlineData(CpuIsa.Portable, false, GgmlType.Q4_1, KvType.Q8)]
+    public void Step_OneTwoOrThreeThreads_SameBits(CpuIsa isa, bool generated, GgmlType type, KvType kv)
     {
         float[]? expected = null;
         foreach (int threads in (int[])[1, 2, 3])
         {
             using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = threads, Isa = isa, GeneratedCode = generated });
-            using var layer = new Layer(device, type, 600);
+            using var layer = new Layer(device, type, kv, 600);
             layer.Step(600, 0);
             layer.Step(1, 600);
             float[] logits = layer.Logits();
@@ -31,18 +33,21 @@ public sealed class CpuDeviceStepTests
 
     /// <summary>A prompt, then single tokens: attention with many rows and with few, whole blocks and the last one, maxima that are raised and not.</summary>
     [Theory]
-    [InlineData(CpuIsa.Avx2, false)]
-    [InlineData(CpuIsa.Avx512, false)]
-    [InlineData(CpuIsa.Auto, true)]
-    public void Step_EveryFamilyOfKernels_SameBits(CpuIsa isa, bool generated)
+    [InlineData(CpuIsa.Avx2, false, KvType.F16)]
+    [InlineData(CpuIsa.Avx512, false, KvType.F16)]
+    [InlineData(CpuIsa.Auto, true, KvType.F16)]
+    [InlineData(CpuIsa.Avx2, false, KvType.Q8)]
+    [InlineData(CpuIsa.Avx512, false, KvType.Q8)]
+    [InlineData(CpuIsa.Auto, true, KvType.Q8)]
+    public void Step_EveryFamilyOfKernels_SameBits(CpuIsa isa, bool generated, KvType kv)
     {
         Assert.SkipUnless(CpuFeatures.Supports(isa), $"this processor does not support {isa} instructions");
-        Assert.Equal(Run(CpuIsa.Portable, false), Run(isa, generated));
+        Assert.Equal(Run(CpuIsa.Portable, false, kv), Run(isa, generated, kv));
 
-        static float[] Run(CpuIsa isa, bool generated)
+        static float[] Run(CpuIsa isa, bool generated, KvType kv)
         {
             using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = 2, Isa = isa, GeneratedCode = generated });
-            using var layer = new Layer(device, GgmlType.F32, 333);
+            using var layer = new Layer(device, GgmlType.F32, kv, 333);
             layer.Step(333, 0);
             var logits = new List<float>(layer.Logits());
             for (int position = 333; position < 400; position += 11)
@@ -56,11 +61,13 @@ public sealed class CpuDeviceStepTests
         }
     }
 
-    [Fact]
-    public void Step_SteadyState_AllocatesNothing()
+    [Theory]
+    [InlineData(KvType.F16)]
+    [InlineData(KvType.Q8)]
+    public void Step_SteadyState_AllocatesNothing(KvType kv)
     {
         using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = 2 });
-        using var layer = new Layer(device, GgmlType.Q4_0, 64);
+        using var layer = new Layer(device, GgmlType.Q4_0, kv, 64);
         int[] ids = new int[8];
         float[] values = new float[8];
         layer.Step(40, 0);
@@ -106,7 +113,7 @@ public sealed class CpuDeviceStepTests
         private readonly int[] _tokens;
         private readonly Projection[] _projections;
 
-        public Layer(CpuDevice device, GgmlType type, int maxRows)
+        public Layer(CpuDevice device, GgmlType type, KvType kv, int maxRows)
         {
             _device = device;
             _square = device.LoadMatrix(Numbers.Matrix(type, Width, Width, 1));
@@ -115,7 +122,7 @@ public sealed class CpuDeviceStepTests
             _narrow = device.LoadMatrix(Numbers.Matrix(type, Width, 512, 4));
             _norm = device.LoadVector(TensorData.FromFloats("norm", 1, Width, Numbers.Normal(5, Width)));
             _rope = device.LoadRope(new RopeParameters(RopeStyle.Interleaved, 32, [.. Enumerable.Range(0, 16).Select(i => MathF.Pow(10000, -i / 16f))]), 1024);
-            _cache = device.AllocateKvCache(new KvLayout(1, 2, 32), 24);
+            _cache = device.AllocateKvCache(new KvLayout(1, 2, 32, Type: kv), 24);
             _batch = new StepBatch(maxRows, 1);
             _hidden = device.AllocateTensor(maxRows, Width);
             _query = device.AllocateTensor(maxRows, Width);

@@ -1,5 +1,6 @@
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Kernels.Tests.Suite;
+using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
 
 namespace ServingGrid.Kernels.Tests.Cpu;
@@ -34,6 +35,21 @@ public abstract class CpuDeviceSuite : CheckedDeviceSuite
     [Theory]
     [MemberData(nameof(Q8Shapes))]
     public void Attention_Q8AnyChunkingAndCompany_SameBits(int heads, int kvHeads, int headSize) => Attention_AnyChunkingAndCompany_SameBits(heads, kvHeads, headSize, KvType.Q8);
+
+    /// <summary>The bytes of a Q8 cache are what <see cref="KvLayout"/> says: the keys and values of an F32 cache, to half a step of 127 of each one's largest.</summary>
+    [Fact]
+    public void RopeAppend_Q8ThenGather_NearTheKeysAndValuesOfF32()
+    {
+        var shape = new AttentionShape(2, 2, 16);
+        Assert.InRange(Numbers.RelativeError(Cached(KvType.F32), Cached(KvType.Q8)), 1e-4, 0.01);
+
+        float[] Cached(KvType type)
+        {
+            using var rig = new AttentionRig(Device, shape, type, headNorm: false, RopeStyle.Halves);
+            rig.Run([(40, 40)]);
+            return rig.Cached(tokens: 40);
+        }
+    }
 
     [Fact]
     public void GatherScatterCopy_Q8_RoundTrip() => GatherScatterCopy_Blocks_RoundTripInTheStatedLayout(KvType.Q8);

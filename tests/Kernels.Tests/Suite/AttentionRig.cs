@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
+using ServingGrid.Testing.Reference;
 
 namespace ServingGrid.Kernels.Tests.Suite;
 
@@ -90,7 +91,7 @@ internal sealed class AttentionRig : IDisposable
         return result >= 0 ? results[result] : [.. results.SelectMany(r => r)];
     }
 
-    /// <summary>K and V of the first <paramref name="tokens"/> positions of the first sequence of the last run, F32 caches only.</summary>
+    /// <summary>K and V of the first <paramref name="tokens"/> positions of the first sequence of the last run, F32 and Q8 caches only.</summary>
     public float[] Cached(int tokens)
     {
         var values = new List<float>();
@@ -99,7 +100,16 @@ internal sealed class AttentionRig : IDisposable
         for (int p = 0; p < tokens; p++)
         {
             _device.Gather(_cache, 1, 1, [table[p / 32]], bytes, null);
-            ReadOnlySpan<float> block = MemoryMarshal.Cast<byte, float>(bytes);
+            float[] block = new float[2 * _layout.PartElements];
+            if (_layout.Type == KvType.Q8)
+            {
+                Q8Bytes.Read(_layout, bytes, block);
+            }
+            else
+            {
+                MemoryMarshal.Cast<byte, float>(bytes).CopyTo(block);
+            }
+
             for (int h = 0; h < _shape.KvHeads; h++)
             {
                 for (int d = 0; d < _shape.HeadSize; d++)

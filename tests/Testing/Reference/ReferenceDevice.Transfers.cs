@@ -36,6 +36,11 @@ public sealed partial class ReferenceDevice
         {
             for (int i = 0; i < blocks.Length; i++)
             {
+                if (cache.Layout.Type == KvType.Q8)
+                {
+                    throw new NotSupportedException("the reference keeps what it rounded, not the integers");
+                }
+
                 ReadOnlySpan<float> source = ((ReferenceKvCache)cache).Block(firstLayer + l, blocks[i]);
                 Span<byte> target = destination.Slice((l * blocks.Length + i) * bytes, bytes);
                 if (cache.Layout.Type == KvType.F16)
@@ -59,7 +64,11 @@ public sealed partial class ReferenceDevice
             {
                 Span<float> target = ((ReferenceKvCache)cache).Block(firstLayer + l, blocks[i]);
                 ReadOnlySpan<byte> block = source.Slice((l * blocks.Length + i) * bytes, bytes);
-                if (cache.Layout.Type == KvType.F16)
+                if (cache.Layout.Type == KvType.Q8)
+                {
+                    Q8Bytes.Read(cache.Layout, block, target);
+                }
+                else if (cache.Layout.Type == KvType.F16)
                 {
                     TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(block), target);
                 }

@@ -48,9 +48,6 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
     /// <summary>One block's keys and values can be multiplied where they lie, by a product that reads F16.</summary>
     public bool ReadsInPlace => IsPlain && Layout.Type == KvType.F16;
 
-    /// <summary>Blocks are as <see cref="BlockProduct.RunBlocks"/> takes them: as many slots as a stripe, heads of whole stripes.</summary>
-    public bool HasRuns => IsPlain && Layout.BlockSize == BlockProduct.Columns;
-
     /// <summary>What queries and probabilities must be multiplied by: 2^112 where F16 is widened without an instruction for it (<see cref="HalfFloats"/>).</summary>
     public float Unit(bool readsHalf) => readsHalf || Layout.Type != KvType.F16 ? 1f : HalfFloats.Scale;
 

@@ -2,7 +2,7 @@ using ServingGrid.Kernels.Cpu.Memory;
 
 namespace ServingGrid.Kernels.Cpu.Attention;
 
-/// <summary>Some rows over one piece of the context: what <see cref="AttentionTile{L,V}.Compute"/> takes.</summary>
+/// <summary>Some rows over one piece of the context: what <see cref="AttentionTile{L,V}"/> and <see cref="Q8Tile{L,V}"/> compute.</summary>
 internal readonly unsafe ref struct AttentionPiece
 {
     // What is read in half a microsecond: memory has answered by then, and the second-level cache holds it.
@@ -26,7 +26,7 @@ internal readonly unsafe ref struct AttentionPiece
     /// <summary>Rows of each head: a multiple of what the product asks for, by position ascending (padding last).</summary>
     public required int Rows { get; init; }
 
-    /// <summary>[heads][rows][headSize], scaled.</summary>
+    /// <summary>[heads][rows][headSize], scaled; Q8: each row as <see cref="Q8Query"/> says.</summary>
     public required float* Queries { get; init; }
 
     /// <summary>For each row, the number of positions that it sees; 0 for padding.</summary>
@@ -50,8 +50,10 @@ internal readonly unsafe ref struct AttentionPiece
     public KvLayout Layout => Geometry.Layout;
 
     /// <summary>How many regions ahead memory is asked for (<see cref="BlockRun.RegionsAhead"/>).</summary>
-    /// <remarks>No more than a block has: nobody knows the block after <see cref="Upcoming"/>.</remarks>
-    public int RegionsAhead => Math.Clamp(BytesAhead / Layout.HeadBytes, 1, 2 * Heads);
+    public int RegionsAhead => Math.Max(1, BytesAhead / Layout.HeadBytes);
+
+    /// <summary>First block.</summary>
+    public int First => Index * Geometry.PieceBlocks;
 
     /// <summary>Working memory for keys, values and scores.</summary>
     public float* Keys => Work;
@@ -77,21 +79,20 @@ internal readonly unsafe ref struct AttentionPiece
     }
 
     /// <summary>Behind the last block of the piece for rows that see so many positions.</summary>
-    public int End(int furthest) => Math.Min((Index + 1) * Geometry.PieceBlocks, (furthest + Layout.BlockSize - 1) / Layout.BlockSize);
+    public int End(int furthest) => Math.Min(First + Geometry.PieceBlocks, (furthest + Layout.BlockSize - 1) / Layout.BlockSize);
 
     /// <summary>
     /// Where the keys and values of blocks lie, in the order of <see cref="BlockRun.Regions"/>; behind the last of them what is read after the piece.
     /// </summary>
     /// <param name="regions">Filled.</param>
     /// <param name="count">How many.</param>
-    /// <param name="first">First block.</param>
     /// <param name="end">Behind the last block that is read.</param>
-    public void Locate(nint* regions, int count, int first, int end)
+    public void Locate(nint* regions, int count, int end)
     {
         nint region = Layout.HeadBytes;
         nint valueOffset = Layout.ValuesOf(0);
         nint block = 0;
-        for (int i = 0, index = first; i < count; i += 2 * Heads, index++)
+        for (int i = 0, index = First; i < count; i += 2 * Heads, index++)
         {
             // What nobody knows yet is asked for once more where it was last.
             block = index < end ? (nint)Cache.Keys(Layer, Blocks[index], KvHead) : index == end && Upcoming != null ? (nint)Upcoming : block;
@@ -101,4 +102,26 @@ internal readonly unsafe ref struct AttentionPiece
             }
         }
     }
+
+    /// <summary>Some rows of each head over consecutive blocks of the piece.</summary>
+    /// <param name="regions">As <see cref="Locate"/> gives them.</param>
+    /// <param name="first">First row; others than 0 for one head only.</param>
+    /// <param name="rows">Rows of each head.</param>
+    /// <param name="block">First block.</param>
+    /// <param name="end">Behind the last one.</param>
+    public BlockRun Run(nint* regions, int first, int rows, int block, int end) => new()
+    {
+        Type = Layout.Type,
+        Rows = rows,
+        Heads = Heads,
+        HeadSize = Geometry.Shape.HeadSize,
+        Queries = Queries + (long)first * Geometry.Shape.HeadSize,
+        Regions = regions + 2 * Heads * (block - First),
+        RegionsAhead = RegionsAhead,
+        Blocks = end - block,
+        IsFresh = block == First,
+        Scores = Scores,
+        States = States + (long)first * Geometry.StateFloats,
+        StateFloats = Geometry.StateFloats,
+    };
 }

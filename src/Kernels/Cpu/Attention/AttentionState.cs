@@ -16,6 +16,15 @@ internal static unsafe class AttentionState<L, V>
         state[0] = float.NegativeInfinity;
     }
 
+    /// <summary>The states of all rows of a piece.</summary>
+    public static void Clear(in AttentionPiece piece)
+    {
+        for (int r = 0; r < piece.Heads * piece.Rows; r++)
+        {
+            Clear(piece.States + (long)r * piece.Geometry.StateFloats, piece.Geometry.StateFloats);
+        }
+    }
+
     /// <summary>Adds the next piece. A piece without scores changes nothing; a first piece is taken as it is.</summary>
     [MethodImpl(KernelCode.Optimized)]
     public static void Merge(float* total, float* piece, int floats)

@@ -32,41 +32,21 @@ internal static unsafe class AttentionTile<L, V>
         AttentionGeometry geometry = piece.Geometry;
         int blockSize = geometry.Layout.BlockSize;
         (int nearest, int furthest) = piece.Limit(0, piece.Rows);
-        for (int r = 0; r < piece.Heads * piece.Rows; r++)
-        {
-            AttentionState<L, V>.Clear(piece.States + (long)r * geometry.StateFloats, geometry.StateFloats);
-        }
-
+        AttentionState<L, V>.Clear(piece);
         bool direct = product.ReadsHalf && geometry.ReadsInPlace && piece.Rows <= product.MaxRows;
-        int first = piece.Index * geometry.PieceBlocks;
         int end = piece.End(furthest);
 
         // Blocks of which every row sees all.
-        int whole = direct && geometry.HasRuns && product.HasRuns(piece.Layout.Type) ? Math.Min(end, nearest / blockSize) : first;
-        int ahead = piece.RegionsAhead;
-        int count = whole > first ? 2 * piece.Heads * (whole - first) + ahead : 0;
+        int whole = direct && product.HasRuns(geometry) ? Math.Min(end, nearest / blockSize) : piece.First;
+        int count = whole > piece.First ? 2 * piece.Heads * (whole - piece.First) + piece.RegionsAhead : 0;
         nint* regions = stackalloc nint[count];
-        piece.Locate(regions, count, first, end);
-        int b = first;
+        piece.Locate(regions, count, end);
+        int b = piece.First;
         while (b < end)
         {
             if (b < whole)
             {
-                b += product.RunBlocks(new BlockRun
-                {
-                    Type = piece.Layout.Type,
-                    Rows = piece.Rows,
-                    Heads = piece.Heads,
-                    HeadSize = geometry.Shape.HeadSize,
-                    Queries = piece.Queries,
-                    Regions = regions + 2 * piece.Heads * (b - first),
-                    RegionsAhead = ahead,
-                    Blocks = whole - b,
-                    IsFresh = b == first,
-                    Scores = piece.Scores,
-                    States = piece.States,
-                    StateFloats = geometry.StateFloats,
-                });
+                b += product.RunBlocks(piece.Run(regions, 0, piece.Rows, b, whole));
                 if (b == end)
                 {
                     break;

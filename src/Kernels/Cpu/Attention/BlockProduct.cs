@@ -21,8 +21,8 @@ internal abstract unsafe class BlockProduct
     /// <summary>True if b may be F16 as it lies in the cache; otherwise it must have been widened (<see cref="KvWiden{L,V}"/>).</summary>
     public abstract bool ReadsHalf { get; }
 
-    /// <summary>True if <see cref="RunBlocks"/> does something for caches of a type.</summary>
-    public abstract bool HasRuns(KvType type);
+    /// <summary>True if <see cref="RunBlocks"/> takes blocks and heads of these sizes and type.</summary>
+    public abstract bool HasRuns(in AttentionGeometry geometry);
 
     /// <param name="rows">Rows of a and c.</param>
     /// <param name="a">F32, <paramref name="aStride"/> floats from row to row.</param>
@@ -73,7 +73,7 @@ internal sealed unsafe class BlockProduct<L, V> : BlockProduct
 
     public override bool ReadsHalf => false;
 
-    public override bool HasRuns(KvType type) => false;
+    public override bool HasRuns(in AttentionGeometry geometry) => false;
 
     public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {

@@ -85,7 +85,7 @@ internal static unsafe class Q8Block<L, V>
             int sum = 0;
             for (int slot = 0; slot < pairs * KvLayout.ValuesTogether; slot++)
             {
-                sum += weights[slot] * values[(slot / KvLayout.ValuesTogether * stride) + (d * KvLayout.ValuesTogether) + (slot % KvLayout.ValuesTogether)];
+                sum += weights[slot] * values[layout.ValueOffset(0, slot, d) - layout.PartElements];
             }
 
             output[d] = MathF.FusedMultiplyAdd(sum, scale, output[d]);

@@ -21,43 +21,23 @@ internal static unsafe class Q8Tile<L, V>
     public static void Compute(BlockProduct product, in AttentionPiece piece)
     {
         AttentionGeometry geometry = piece.Geometry;
-        for (int r = 0; r < piece.Heads * piece.Rows; r++)
-        {
-            AttentionState<L, V>.Clear(piece.States + (long)r * geometry.StateFloats, geometry.StateFloats);
-        }
-
-        bool runs = geometry.HasRuns && product.HasRuns(KvType.Q8);
-        int ahead = piece.RegionsAhead;
-        int count = runs ? 2 * piece.Heads * geometry.PieceBlocks + ahead : 0;
+        AttentionState<L, V>.Clear(piece);
+        bool runs = product.HasRuns(geometry);
+        int count = runs ? 2 * piece.Heads * geometry.PieceBlocks + piece.RegionsAhead : 0;
         nint* regions = stackalloc nint[count];
-        int first = piece.Index * geometry.PieceBlocks;
-        piece.Locate(regions, count, first, piece.End(piece.Limit(0, piece.Rows).Furthest));
+        piece.Locate(regions, count, piece.End(piece.Limit(0, piece.Rows).Furthest));
         for (int r = 0; r < piece.Rows; r += product.MaxRows)
         {
             int rows = Math.Min(product.MaxRows, piece.Rows - r);
             (int nearest, int furthest) = piece.Limit(r, rows);
             int end = piece.End(furthest);
-            int whole = runs ? Math.Min(end, nearest / geometry.Layout.BlockSize) : first;
-            int b = first;
+            int whole = runs ? Math.Min(end, nearest / geometry.Layout.BlockSize) : piece.First;
+            int b = piece.First;
             while (b < end)
             {
                 if (b < whole)
                 {
-                    b += product.RunBlocks(new BlockRun
-                    {
-                        Type = KvType.Q8,
-                        Rows = rows,
-                        Heads = piece.Heads,
-                        HeadSize = geometry.Shape.HeadSize,
-                        Queries = piece.Queries + (long)r * geometry.Shape.HeadSize,
-                        Regions = regions + 2 * piece.Heads * (b - first),
-                        RegionsAhead = ahead,
-                        Blocks = whole - b,
-                        IsFresh = b == first,
-                        Scores = piece.Scores,
-                        States = piece.States + (long)r * geometry.StateFloats,
-                        StateFloats = geometry.StateFloats,
-                    });
+                    b += product.RunBlocks(piece.Run(regions, r, rows, b, whole));
                     if (b == end)
                     {
                         break;

@@ -20,7 +20,8 @@ internal sealed unsafe class GeneratedBlockProduct : BlockProduct
 
     public override bool ReadsHalf => true;
 
-    public override bool HasRuns(KvType type) => type == KvType.F16 || (type == KvType.Q8 && CpuFeatures.Avx512Vnni);
+    public override bool HasRuns(in AttentionGeometry geometry) =>
+        geometry.IsPlain && geometry.Layout.BlockSize == Columns && (geometry.Layout.Type == KvType.F16 || (geometry.Layout.Type == KvType.Q8 && CpuFeatures.Avx512Vnni));
 
     public override void Run(int rows, float* a, int aStride, void* b, int bStride, bool half, nint ahead, int depth, float* c, int cStride, bool accumulate)
     {

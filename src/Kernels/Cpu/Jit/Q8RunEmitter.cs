@@ -33,7 +33,7 @@ internal sealed class Q8RunEmitter(Assembler code, int rows) : BlockRunEmitter(c
         }
 
         Code.mov(rax, r14);
-        Code.shr(r9, 5);
+        Code.shr(r9, (byte)int.Log2(Unrolled * KvLayout.KeysTogether));
         Label loop = Code.CreateLabel();
         Code.Label(ref loop);
         for (int i = 0; i < Unrolled; i++)
@@ -74,9 +74,9 @@ internal sealed class Q8RunEmitter(Assembler code, int rows) : BlockRunEmitter(c
         Code.vmovups(zmm16, __zmmword_ptr[rcx]);
         Code.vmovups(zmm17, __zmmword_ptr[rcx + LineBytes]);
         Code.sub(rcx, rdx);
-        Broadcast(zmm0, Q8Numbers.LeastProbability);
-        Broadcast(zmm1, Q8Numbers.MaxProbability);
-        Broadcast(zmm2, Q8Numbers.ProbabilityUnit);
+        Code.Broadcast(zmm0, Q8Numbers.LeastProbability);
+        Code.Broadcast(zmm1, Q8Numbers.MaxProbability);
+        Code.Broadcast(zmm2, Q8Numbers.ProbabilityUnit);
         for (int t = 0; t < Rows; t++)
         {
             Weights(t * ScoreStride);
@@ -161,11 +161,5 @@ internal sealed class Q8RunEmitter(Assembler code, int rows) : BlockRunEmitter(c
         Code.vpmovdw(__ymmword_ptr[r14 + row], zmm18);
         Code.vpmovdw(__ymmword_ptr[r14 + row + (ScaleOfWeights / 2)], zmm19);
         Code.vmovss(__dword_ptr[r14 + row + ScaleOfWeights], xmm3);
-    }
-
-    private void Broadcast(AssemblerRegisterZMM register, float value)
-    {
-        Code.mov(eax, BitConverter.SingleToInt32Bits(value));
-        Code.vpbroadcastd(register, eax);
     }
 }

@@ -100,14 +100,8 @@ internal sealed class QuantizedEmitter(PanelLayout layout, Assembler code, int r
         code.mov(rbp, __qword_ptr[rdi + KernelArguments.AccumulateOffset]);
         code.mov(rdi, __qword_ptr[rdi + KernelArguments.PanelsOffset]);
         code.shr(rsi, layout.SuperBlocks ? (byte)8 : (byte)5);
-        Broadcast(Nibble, 0x0f0f0f0f);
-        Broadcast(HighMask, layout.HighBits == 1 ? 0x10101010 : 0x30303030);
-    }
-
-    private void Broadcast(AssemblerRegisterZMM register, int value)
-    {
-        code.mov(eax, value);
-        code.vpbroadcastd(register, eax);
+        code.Broadcast(Nibble, 0x0f0f0f0f);
+        code.Broadcast(HighMask, layout.HighBits == 1 ? 0x10101010 : 0x30303030);
     }
 
     private void StoreSums()

@@ -26,11 +26,11 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
     /// <summary>Constants, which nothing below changes. Uses rax.</summary>
     public void Constants()
     {
-        Broadcast(Headroom, AttentionGeometry.Headroom);
-        Broadcast(Least, Simd.Exp2Constants.Least);
+        code.Broadcast(Headroom, AttentionGeometry.Headroom);
+        code.Broadcast(Least, Simd.Exp2Constants.Least);
         for (int i = 0; i < Simd.Exp2Constants.Polynomial.Length; i++)
         {
-            Broadcast(Coefficient(i), Simd.Exp2Constants.Polynomial[i]);
+            code.Broadcast(Coefficient(i), Simd.Exp2Constants.Polynomial[i]);
         }
     }
 
@@ -124,11 +124,5 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
         }
 
         code.vscalefps(result, result, power);
-    }
-
-    private void Broadcast(AssemblerRegisterZMM register, float value)
-    {
-        code.mov(eax, BitConverter.SingleToInt32Bits(value));
-        code.vpbroadcastd(register, eax);
     }
 }

@@ -29,7 +29,7 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
         _geometry = new AttentionGeometry(shape, cache.Layout);
 
         // Rows need no padding then.
-        bool canMerge = _geometry.HasRuns && context.Lanes.Product.HasRuns(cache.Layout.Type);
+        bool canMerge = context.Lanes.Product.HasRuns(_geometry);
         _plan.Build(batch, _geometry, context.Workers, canMerge);
         _shared = (float*)_states.Reserve(_plan.StateFloats * sizeof(float));
         _units.Reset(_plan.UnitCount);

@@ -43,12 +43,15 @@ internal sealed class KernelCatalog(Type platform)
     public KernelSource Attend(KvType type, int headSize) =>
         Source($"attention {type}, heads of {HeadClass(headSize)}", typeof(AttentionKernels), nameof(AttentionKernels.Attend), true, platform, Element(type), Head(headSize));
 
+    /// <summary>Element types of a cache that there are kernels for.</summary>
+    public static IReadOnlyList<KvType> CacheTypes { get; } = [KvType.F16, KvType.F32];
+
     /// <summary>All of them: what the PTX test compiles.</summary>
     public IEnumerable<KernelSource> All() =>
     [
         Norm, SwiGlu, Combine, Top, Copy,
         .. Enum.GetValues<GgmlType>().SelectMany(type => (KernelSource[])[Vector(type), Tile(type), Embed(type)]),
-        .. Enum.GetValues<KvType>().SelectMany(type => (KernelSource[])[Rope(type), Attend(type, 32), Attend(type, 64), Attend(type, 128), Attend(type, 256)]),
+        .. CacheTypes.SelectMany(type => (KernelSource[])[Rope(type), Attend(type, 32), Attend(type, 64), Attend(type, 128), Attend(type, 256)]),
     ];
 
     private static KernelSource Source(string name, Type owner, string method, bool hot, params Type[] arguments)
@@ -74,7 +77,12 @@ internal sealed class KernelCatalog(Type platform)
         _ => typeof(HeadSums<HeadSums<HeadSums<HeadSums32>>>),
     };
 
-    private static Type Element(KvType type) => type == KvType.F16 ? typeof(F16Cache) : typeof(F32Cache);
+    private static Type Element(KvType type) => type switch
+    {
+        KvType.F16 => typeof(F16Cache),
+        KvType.F32 => typeof(F32Cache),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no kernels for caches of this type"),
+    };
 
     private static Type Format(GgmlType type) => type switch
     {

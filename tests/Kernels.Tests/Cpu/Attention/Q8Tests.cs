@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using CsCheck;
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Kernels.Cpu.Attention;
-using ServingGrid.Kernels.Cpu.Jit;
 using ServingGrid.Kernels.Cpu.Simd;
 using ServingGrid.Kernels.Tests.Suite;
 
@@ -110,106 +109,96 @@ public sealed unsafe class Q8Tests
             threads: 1);
     }
 
-    /// <summary>Blocks and heads in one call: what <see cref="Q8Block{L,V}"/> computes, up to the block that raises a maximum.</summary>
+    /// <summary>Blocks and heads in one call: what <see cref="Q8Block{L,V}"/> computes.</summary>
     [Fact]
     public void RunBlocks_Generated_AsRowByRowUpToTheFirstBlockThatRaises()
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate && CpuFeatures.Avx512Vnni, "no generated code for integers on this processor and system");
-        var product = new GeneratedBlockProduct();
         int whole = 0;
         int stopped = 0;
         Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[1, 7], Gen.Float[0.1f, 6f], Gen.Bool, Gen.Int[0, 1000]).Sample(
             (rows, stripes, heads, blocks, spread, fresh, seed) =>
             {
                 int headSize = stripes * Slots;
-                var geometry = new AttentionGeometry(new AttentionShape(heads * rows, heads, headSize), new KvLayout(1, heads, headSize, Slots, KvType.Q8));
-                KvLayout layout = geometry.Layout;
-                int stateFloats = geometry.StateFloats;
-                byte[] memory = new byte[blocks * layout.BlockBytes];
                 float[] queries = Numbers.Normal(seed, heads * rows * headSize, spread / MathF.Sqrt(headSize));
-                int[] table = [.. Enumerable.Range(0, blocks)];
-                new Random(seed).Shuffle(table);
-                float[] expected = [.. Numbers.Normal(seed + 2, heads * rows * stateFloats).Select(Math.Abs)];
-                for (int r = 0; fresh && r < heads * rows; r++)
-                {
-                    expected.AsSpan(r * stateFloats, stateFloats).Clear();
-                    expected[r * stateFloats] = float.NegativeInfinity;
-                }
-
-                float[] actual = [.. expected];
-                float[] scores = new float[heads * rows * Slots];
-                int done = 0;
-                fixed (byte* m = memory)
-                fixed (float* q = queries, s = scores, a = actual)
-                {
-                    for (int head = 0; head < heads; head++)
-                    {
-                        float[] kv = Numbers.Normal(seed + 3 + head, 2 * blocks * Slots * headSize);
-                        Append<Lanes128, Vector128<float>>(layout, memory, head, kv.AsSpan(kv.Length / 2), kv.AsSpan(0, kv.Length / 2), blocks * Slots);
-                    }
-
-                    for (int r = 0; r < heads * rows; r++)
-                    {
-                        Q8Query.Quantize<Lanes128, Vector128<float>>(q + (r * headSize), headSize);
-                    }
-
-                    const int Ahead = 3;
-                    nint* regions = stackalloc nint[(2 * heads * blocks) + Ahead];
-                    for (int i = 0; i < (2 * heads * blocks) + Ahead; i++)
-                    {
-                        int r = i % (2 * heads);
-                        regions[i] = (nint)(m + (table[Math.Min(i / (2 * heads), blocks - 1)] * layout.BlockBytes) + (r * layout.HeadBytes));
-                    }
-
-                    short* weights = stackalloc short[Slots];
-                    for (; done < blocks; done++)
-                    {
-                        float[] next = [.. expected];
-                        bool raises = false;
-                        fixed (float* e = next)
-                        {
-                            for (int r = 0; r < heads * rows; r++)
-                            {
-                                float before = e[r * stateFloats];
-                                Q8Block<Lanes128, Vector128<float>>.Compute(
-                                    m + (table[done] * layout.BlockBytes), geometry, r / rows, (sbyte*)(q + (r * headSize)), Slots, s, weights, e + (r * stateFloats));
-                                raises |= e[r * stateFloats] != before && !(fresh && done == 0);
-                            }
-                        }
-
-                        if (raises)
-                        {
-                            break;
-                        }
-
-                        expected = next;
-                    }
-
-                    Assert.Equal(done, product.RunBlocks(new BlockRun
-                    {
-                        Type = KvType.Q8,
-                        Rows = rows,
-                        Heads = heads,
-                        HeadSize = headSize,
-                        Queries = q,
-                        Regions = regions,
-                        RegionsAhead = Ahead,
-                        Blocks = blocks,
-                        IsFresh = fresh,
-                        Scores = s,
-                        States = a,
-                        StateFloats = stateFloats,
-                    }));
-                }
-
-                Assert.Equal(expected, actual);
-                _ = done == blocks ? whole++ : stopped++;
+                _ = CheckRun(rows, heads, headSize, blocks, fresh, seed, queries, _ => { }) == blocks ? whole++ : stopped++;
             },
             iter: 400,
             seed: "0000000000000",
             threads: 1);
         Assert.InRange(whole, 50, 350);
         Assert.InRange(stopped, 50, 350);
+    }
+
+    /// <summary>A value that is not finite shows in what weighs it, and in nothing else.</summary>
+    [Fact]
+    public void RunBlocks_ValueThatIsNotANumber_IsSeenInTheStatesOfItsHead()
+    {
+        Assert.SkipUnless(CpuFeatures.CanGenerate && CpuFeatures.Avx512Vnni, "no generated code for integers on this processor and system");
+        const int HeadSize = 64;
+        const int Rows = 3;
+        Assert.Equal(2, CheckRun(Rows, 2, HeadSize, 2, true, 5, Numbers.Normal(5, 2 * Rows * HeadSize, 0.1f), values => values[7] = float.NaN, states =>
+        {
+            for (int r = 0; r < 2 * Rows; r++)
+            {
+                ReadOnlySpan<float> output = states.AsSpan((r * (AttentionGeometry.StateOutput + HeadSize)) + AttentionGeometry.StateOutput, HeadSize);
+                Assert.All(output.ToArray(), x => Assert.Equal(r < Rows, float.IsNaN(x)));
+            }
+        }));
+    }
+
+    /// <summary>Generated code against <see cref="Q8Block{L,V}"/>; returns the blocks done.</summary>
+    private static int CheckRun(int rows, int heads, int headSize, int blocks, bool fresh, int seed, float[] queries, Action<float[]> spoilFirstHead, Action<float[]>? see = null)
+    {
+        var geometry = new AttentionGeometry(new AttentionShape(heads * rows, heads, headSize), new KvLayout(1, heads, headSize, Slots, KvType.Q8));
+        KvLayout layout = geometry.Layout;
+        byte[] memory = new byte[blocks * layout.BlockBytes];
+        int[] table = [.. Enumerable.Range(0, blocks)];
+        new Random(seed).Shuffle(table);
+        for (int head = 0; head < heads; head++)
+        {
+            float[] keys = Numbers.Normal(seed + 3 + head, blocks * Slots * headSize);
+            float[] values = Numbers.Normal(seed + 103 + head, blocks * Slots * headSize);
+            if (head == 0)
+            {
+                spoilFirstHead(values);
+            }
+
+            Append<Lanes128, Vector128<float>>(layout, memory, head, keys, values, blocks * Slots);
+        }
+
+        float[] scores = new float[Slots];
+        short[] weights = new short[Slots];
+        fixed (byte* m = memory)
+        fixed (float* q = queries, s = scores)
+        fixed (short* w = weights)
+        {
+            for (int r = 0; r < heads * rows; r++)
+            {
+                Q8Query.Quantize<Lanes128, Vector128<float>>(q + (r * headSize), headSize);
+            }
+
+            (nint address, nint query, nint score, nint weight) = ((nint)m, (nint)q, (nint)s, (nint)w);
+            nint Block(int block) => address + (table[block] * layout.BlockBytes);
+            return new BlockRunCase(KvType.Q8, rows, heads, headSize, blocks, fresh, seed + 2).Check(q, (block, r) => Block(block) + (r * layout.HeadBytes), (block, states, mayRaise) =>
+            {
+                bool fits = true;
+                fixed (float* e = states)
+                {
+                    for (int r = 0; r < heads * rows; r++)
+                    {
+                        float* state = e + (r * geometry.StateFloats);
+                        float before = state[0];
+                        sbyte* row = (sbyte*)((float*)query + (r * headSize));
+                        Q8Block<Lanes128, Vector128<float>>.Compute((byte*)Block(block), geometry, r / rows, row, Slots, (float*)score, (short*)weight, state);
+                        fits &= mayRaise || state[0] == before;
+                    }
+                }
+
+                see?.Invoke(states);
+                return fits;
+            });
+        }
     }
 
     private static float[] Run<L, V>(AttentionGeometry geometry, byte[] memory, float[] keys, float[] values, float[] query, int seen)
