@@ -48,7 +48,14 @@ public abstract class Device : IDisposable
     /// <summary>Prepares RoPE for positions 0 … <paramref name="maxPositions"/> − 1.</summary>
     public abstract RopeTable LoadRope(RopeParameters rope, int maxPositions);
 
+    /// <summary>What <see cref="AllocateKvCache"/> asks first, for whoever wants to know before weights are loaded.</summary>
+    /// <exception cref="NotSupportedException">The device has no kernels for such a cache.</exception>
+    public virtual void CheckKvCache(KvLayout layout)
+    {
+    }
+
     /// <summary>A KV cache of <paramref name="blockCount"/> blocks; its content is undefined until written.</summary>
+    /// <exception cref="NotSupportedException">The device has no kernels for such a cache.</exception>
     public abstract KvCache AllocateKvCache(KvLayout layout, int blockCount);
 
     /// <summary>Bytes that a KV cache may take now, before the caller applies its fraction.</summary>

@@ -55,6 +55,19 @@ public sealed class StartupTests
         await AssertRefusedAsync(url, "--urls", url);
     }
 
+    /// <summary>Before the silo starts: nothing of Orleans is in the log.</summary>
+    [Fact]
+    public async Task Start_KvTypeThatTheDeviceDoesNotHave_OneSentence()
+    {
+        using var folder = new TemporaryFolder();
+        await using ProgramRun run = new("dotnet",
+        [
+            Path.Combine(AppContext.BaseDirectory, "ServingGrid.Silo.dll"), "--model", ModelFiles.Bundled, "--device", "ilgpu-cpu", "--kv-type", "q8",
+            "--cluster", $"file:{Path.Combine(folder.Path, "members.db")}",
+        ]);
+        await AssertRefusedAsync(run, "GPU devices keep keys and values as F16 or F32, not as Q8");
+    }
+
     private static async Task AssertModelRefusedAsync(byte[] model)
     {
         string path = Path.Combine(Path.GetTempPath(), $"broken-{Guid.NewGuid():N}.gguf");
@@ -72,8 +85,12 @@ public sealed class StartupTests
     private static async Task AssertRefusedAsync(string named, params string[] arguments)
     {
         await using ProgramRun run = GatewayProcess.Launch(arguments);
-        int code = await run.WaitForExitAsync(Patience);
+        await AssertRefusedAsync(run, named);
+    }
 
+    private static async Task AssertRefusedAsync(ProgramRun run, string named)
+    {
+        int code = await run.WaitForExitAsync(Patience);
         Assert.True(code == 1, $"{code}\n{run.Output}{run.Error}");
         Assert.Equal("", run.Output);
         string sentence = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));

@@ -11,15 +11,17 @@ internal static class KvMemory
     /// Engine options with a KV cache of at most <see cref="WorkerOptions.DefaultKvSequences"/> full contexts: a toy model on a
     /// large machine must not take half of its memory.
     /// </summary>
+    /// <exception cref="NotSupportedException">The device cannot have such a cache.</exception>
     public static EngineOptions Resolve(WorkerOptions options, ModelConfig config, Device device)
     {
         EngineOptions engine = options.ToEngineOptions();
+        KvLayout layout = new(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
+        device.CheckKvCache(layout);
         if (engine.KvMemoryBytes is not null)
         {
             return engine;
         }
 
-        KvLayout layout = new(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
         long context = Math.Min(options.ContextLength ?? config.ContextLength, config.ContextLength);
         long blocks = ((context + options.BlockSize - 1) / options.BlockSize * WorkerOptions.DefaultKvSequences) + 1;
         long wanted = blocks * layout.BlockBytesAllLayers;

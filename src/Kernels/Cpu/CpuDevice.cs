@@ -111,15 +111,19 @@ public sealed unsafe partial class CpuDevice : Device
         return new CpuRopeTable(rope, maxPositions);
     }
 
+    public override void CheckKvCache(KvLayout layout)
+    {
+        if (layout.Type == KvType.Q8 && (layout.HeadSize % KvLayout.KeysTogether != 0 || layout.BlockSize % KvLayout.ValuesTogether != 0))
+        {
+            throw new NotSupportedException(
+                $"heads of {layout.HeadSize} elements in blocks of {layout.BlockSize} slots: a KV cache of type Q8 takes multiples of {KvLayout.KeysTogether} and {KvLayout.ValuesTogether}");
+        }
+    }
+
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blockCount);
-        if (layout.Type == KvType.Q8 && (layout.HeadSize % KvLayout.KeysTogether != 0 || layout.BlockSize % KvLayout.ValuesTogether != 0))
-        {
-            throw new ArgumentException(
-                $"heads of {layout.HeadSize} elements in blocks of {layout.BlockSize} slots: a KV cache of type q8 takes multiples of {KvLayout.KeysTogether} and {KvLayout.ValuesTogether}", nameof(layout));
-        }
-
+        CheckKvCache(layout);
         return new CpuKvCache(layout, blockCount);
     }
 

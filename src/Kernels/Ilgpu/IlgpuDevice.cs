@@ -118,18 +118,23 @@ public sealed unsafe partial class IlgpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
+    public override void CheckKvCache(KvLayout layout)
     {
         if (!KernelCatalog.CacheTypes.Contains(layout.Type))
         {
-            throw new ArgumentException($"GPU devices keep keys and values as {string.Join(" or ", KernelCatalog.CacheTypes)}, not as {layout.Type}", nameof(layout));
+            throw new NotSupportedException($"GPU devices keep keys and values as {string.Join(" or ", KernelCatalog.CacheTypes)}, not as {layout.Type}");
         }
 
         if (layout.HeadSize > KernelCatalog.MaxHeadSize)
         {
-            throw new ArgumentException($"heads of {layout.HeadSize} elements exceed the {KernelCatalog.MaxHeadSize} that the attention kernels take", nameof(layout));
+            throw new NotSupportedException($"heads of {layout.HeadSize} elements exceed the {KernelCatalog.MaxHeadSize} that the attention kernels take");
         }
+    }
 
+    /// <inheritdoc/>
+    public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
+    {
+        CheckKvCache(layout);
         return new IlgpuKvCache(layout, blockCount, _kernels.Cache(layout.Type, layout.HeadSize), _runtime.Allocate<uint>(blockCount * layout.BlockBytesAllLayers / sizeof(uint)));
     }
 
