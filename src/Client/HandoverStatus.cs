@@ -72,6 +72,10 @@ public sealed record HandoverEstimate
     /// <summary>The same if it is computed elsewhere.</summary>
     [Id(10)]
     public required double RemoteSeconds { get; init; }
+
+    /// <summary>What of <see cref="LocalTokensPerSecond"/> a prompt gets in steps beside streams; 0 also when there are none.</summary>
+    [Id(11)]
+    public required double LocalTokensPerSecondBeside { get; init; }
 }
 
 /// <summary>A prefill device as a decode silo has met it.</summary>

@@ -73,4 +73,7 @@ public sealed record EngineStatus
 
     /// <summary>Prompt tokens per second of recent steps that prefill (moving average); 0 before the first.</summary>
     public double PrefillTokensPerSecond { get; init; }
+
+    /// <summary>Prompt tokens per second that a prompt of its own gets in steps beside the sequences that decode now; 0 before the first, or when none does.</summary>
+    public double PrefillTokensPerSecondBeside { get; init; }
 }

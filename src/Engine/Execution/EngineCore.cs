@@ -69,9 +69,11 @@ internal sealed class EngineCore
     public void Report()
     {
         PromptBacklog backlog = default;
+        int decodes = 0;
         for (int i = 0; i < _scheduler.Running.Count; i++)
         {
             Sequence sequence = _scheduler.Running[i];
+            decodes += sequence.IsDecoding ? 1 : 0;
             backlog = sequence.IsDecoding ? backlog : backlog.With(sequence.Count - sequence.Computed, Ledger.OvertakenBy(sequence));
         }
 
@@ -88,6 +90,7 @@ internal sealed class EngineCore
             _scheduler.Reserved.Count,
             Ledger.Pinned.Count,
             backlog,
+            _pace.TokensPerSecondBeside(decodes),
             pool.Count,
             pool.FreeCount,
             pool.CachedCount,

@@ -128,6 +128,7 @@ internal sealed class EngineStatistics(TimeProvider time)
                 StepSeconds = _stepSeconds,
                 DecodeStepSeconds = _decodeStepSeconds,
                 PrefillTokensPerSecond = _prefillRate,
+                PrefillTokensPerSecondBeside = _gauges.PrefillTokensPerSecondBeside,
             };
         }
     }
@@ -136,5 +137,5 @@ internal sealed class EngineStatistics(TimeProvider time)
 
     /// <summary>Numbers that go up and down; see <see cref="EngineStatus"/>.</summary>
     internal readonly record struct Gauges(
-        int Running, int Waiting, int Reserved, int Pinned, PromptBacklog Backlog, int TotalBlocks, int FreeBlocks, int CachedBlocks, long Preemptions);
+        int Running, int Waiting, int Reserved, int Pinned, PromptBacklog Backlog, double PrefillTokensPerSecondBeside, int TotalBlocks, int FreeBlocks, int CachedBlocks, long Preemptions);
 }

@@ -33,9 +33,21 @@ internal sealed class PromptPace(EngineOptions options)
     /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode, all of which wait for the whole step.</summary>
     public int TokensBeside(int decodes)
     {
-        double without = Math.Max(_decodeSeconds, decodes * _secondsPerRow);
+        double without = SecondsWithout(decodes);
         double room = Math.Max(options.MixedStepTarget.TotalSeconds - without, without * LeastShare);
         return Tokens(room, options.MinPrefillTokensWhileDecoding, options.MaxPrefillTokensWhileDecoding);
+    }
+
+    /// <summary>Prompt tokens per second in steps of <see cref="TokensBeside"/>; 0: unknown, or nothing decodes.</summary>
+    public double TokensPerSecondBeside(int decodes)
+    {
+        if (decodes == 0 || _secondsPerRow <= 0)
+        {
+            return 0;
+        }
+
+        int tokens = TokensBeside(decodes);
+        return tokens / (SecondsWithout(decodes) + (tokens * _secondsPerRow));
     }
 
     /// <summary>Most prompt tokens of a step that computes a prompt for another device.</summary>
@@ -62,6 +74,8 @@ internal sealed class PromptPace(EngineOptions options)
             _decodeSeconds = Smooth(_decodeSeconds, Math.Max(seconds - (promptTokens * _secondsPerRow), 0));
         }
     }
+
+    private double SecondsWithout(int decodes) => Math.Max(_decodeSeconds, decodes * _secondsPerRow);
 
     private static double Smooth(double known, double measured) => known <= 0 ? measured : known + (Smoothing * (measured - known));
 

@@ -11,6 +11,7 @@ namespace ServingGrid.Grains.Disaggregation;
 /// <param name="RemoteRunning">Streams that wait while it computes a prompt; none on a device that does not decode.</param>
 /// <param name="TransferSeconds">Time to move all blocks that the decode device lacks.</param>
 /// <param name="LastTransferSeconds">Time to move the last of them: the others travel while the prompt is computed.</param>
+/// <param name="LocalRateBeside">Prompt tokens that the decode device computes per second in steps beside its streams; 0: unknown, or it has none.</param>
 [GenerateSerializer, Immutable]
 public readonly record struct HandoverInputs(
     [property: Id(0)] int LocalTokens,
@@ -22,12 +23,13 @@ public readonly record struct HandoverInputs(
     [property: Id(6)] double RemoteRate,
     [property: Id(7)] int RemoteRunning,
     [property: Id(8)] double TransferSeconds,
-    [property: Id(9)] double LastTransferSeconds);
+    [property: Id(9)] double LastTransferSeconds,
+    [property: Id(10)] double LocalRateBeside);
 
 /// <summary>
 /// Whether computing a prompt elsewhere pays, in seconds of waiting. Remotely the request waits for the queue there, for its prompt and for the
-/// transfer; locally for the queue here. Either way every stream that the computing device decodes waits with it. Measured speeds, so that no
-/// constant has to be tuned for each kind of hardware.
+/// transfer; locally for the queue here and for its prompt, of which each step beside streams takes a little. Either way every stream that the
+/// computing device decodes waits as long as the prompt's tokens take. Measured speeds, so that no constant has to be tuned for each kind of hardware.
 /// </summary>
 public static class HandoverCost
 {
@@ -42,7 +44,8 @@ public static class HandoverCost
     public static double Local(in HandoverInputs inputs)
     {
         double rate = Rate(inputs.LocalRate, inputs.RemoteRate);
-        return (inputs.LocalPending / rate) + (inputs.LocalTokens / rate * (1 + inputs.LocalRunning));
+        double beside = Rate(inputs.LocalRateBeside, rate);
+        return ((inputs.LocalPending + inputs.LocalTokens) / beside) + (inputs.LocalTokens / rate * inputs.LocalRunning);
     }
 
     /// <summary>Seconds that streams wait when the prompt is computed elsewhere.</summary>
@@ -56,6 +59,6 @@ public static class HandoverCost
         return (inputs.RemotePending / rate) + Math.Max((inputs.RemoteTokens / rate) + inputs.LastTransferSeconds, inputs.TransferSeconds) + OverheadSeconds;
     }
 
-    /// <summary>A device that has computed nothing yet is taken to be as fast as the other.</summary>
+    /// <summary>What was not measured yet is taken to be as fast as the other.</summary>
     private static double Rate(double own, double other) => own > 0 ? own : other > 0 ? other : AssumedRate;
 }

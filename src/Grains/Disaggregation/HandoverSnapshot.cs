@@ -41,6 +41,7 @@ public sealed record HandoverSnapshot
             LocalTokens = inputs.LocalTokens,
             LocalPendingTokens = inputs.LocalPending,
             LocalTokensPerSecond = Math.Round(inputs.LocalRate, 1),
+            LocalTokensPerSecondBeside = Math.Round(inputs.LocalRateBeside, 1),
             LocalRunning = inputs.LocalRunning,
             RemoteTokens = inputs.RemoteTokens,
             RemotePendingTokens = inputs.RemotePending,

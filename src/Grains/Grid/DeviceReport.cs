@@ -93,6 +93,10 @@ public sealed record DeviceLoad
     [Id(11)]
     public required long PendingAheadOf2048 { get; init; }
 
+    /// <summary>What of <see cref="PrefillTokensPerSecond"/> a prompt of its own gets beside what decodes now; 0 before the first, or when nothing does.</summary>
+    [Id(12)]
+    public double PrefillTokensPerSecondBeside { get; init; }
+
     /// <summary><see cref="PendingPromptTokens"/> by what a new prompt of another device would find before it.</summary>
     public PromptBacklog Backlog => new(PendingAheadOf128, PendingAheadOf512, PendingAheadOf2048, PendingPromptTokens);
 }

@@ -64,6 +64,7 @@ public sealed class LocalDevice
             TotalBlocks = status.TotalBlocks,
             FreeBlocks = status.FreeBlocks,
             PrefillTokensPerSecond = status.PrefillTokensPerSecond,
+            PrefillTokensPerSecondBeside = status.PrefillTokensPerSecondBeside,
             DecodeStepSeconds = status.DecodeStepSeconds,
         };
     }

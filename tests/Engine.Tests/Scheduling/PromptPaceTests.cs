@@ -56,6 +56,18 @@ public class PromptPaceTests
     }
 
     [Fact]
+    public void TokensPerSecondBeside_StreamsInSteps_CountsTheirTimeToo()
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+        Assert.Equal(0, pace.TokensPerSecondBeside(4));
+        pace.Note(512, 0, 512 * 0.001);
+        pace.Note(0, 4, 0.009);
+
+        Assert.Equal(0, pace.TokensPerSecondBeside(0));
+        Assert.Equal(4 / 0.013, pace.TokensPerSecondBeside(4), 6);
+    }
+
+    [Fact]
     public void Note_SmallChunks_TellHowStepsThatDecodeGrow()
     {
         var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(12), MinPrefillTokensWhileDecoding = 4 });

@@ -60,7 +60,7 @@ public sealed class SerializationTests
         Remote = 1,
         Local = 2,
         LocalFallback = 3,
-        LastInputs = new HandoverInputs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+        LastInputs = new HandoverInputs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
         Peers = [new PrefillPeer("p", 1.5, 2, TimeSpan.FromSeconds(3))],
     };
 
@@ -126,6 +126,7 @@ public sealed class SerializationTests
                             TransferSeconds = 12,
                             LocalSeconds = 13,
                             RemoteSeconds = 14,
+                            LocalTokensPerSecondBeside = 18,
                         },
                         Peers = [new PrefillPeerStatus { Device = "d", TransferBytesPerSecond = 15, Failures = 16, OutFor = 17 }],
                     },

@@ -43,7 +43,7 @@ public sealed class HandoverPlannerTests
         Assert.Equal(Remote, planner.Decide(Site(running: 4), Prompt(2000))?.Device.Identity.Id);
         HandoverSnapshot snapshot = planner.Snapshot();
         Assert.Equal((1, 0, 0), (snapshot.Remote, snapshot.Local, snapshot.LocalFallback));
-        Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6), snapshot.LastInputs);
+        Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0), snapshot.LastInputs);
     }
 
     [Fact]
@@ -73,6 +73,20 @@ public sealed class HandoverPlannerTests
         Assert.NotNull(planner.Decide(Site(running: 4), Prompt(128)));
         Assert.Equal(128, planner.Snapshot().LastInputs!.Value.RemotePending);
         Assert.Equal((2, 2128), (Device(2).SentRequests, Device(2).Backlog.All));
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1000, false)]
+    [InlineData(250, true)]
+    public void Decide_PromptGetsLittleOfEachStepBesideStreams_WaitsElsewhereRatherThanHere(double beside, bool remote)
+    {
+        Apply(Prefill(pending: 400));
+        DecodeSite site = Site(running: 3);
+
+        PrefillChoice? choice = New().Decide(site with { Load = site.Load with { PrefillTokensPerSecondBeside = beside } }, Prompt(128));
+
+        Assert.Equal(remote, choice is not null);
     }
 
     [Fact]
