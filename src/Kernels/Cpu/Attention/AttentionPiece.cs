@@ -5,7 +5,7 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// <summary>Some rows over one piece of the context: what <see cref="AttentionTile{L,V}"/> and <see cref="Q8Tile{L,V}"/> compute.</summary>
 internal readonly unsafe ref struct AttentionPiece
 {
-    // What is read in half a microsecond: memory has answered by then, and the second-level cache holds it.
+    // What is read in half a microsecond: memory has answered by then. Up to twice as much pays where it stays within one block, in the second-level cache.
     private const int BytesAhead = 12 << 10;
 
     /// <summary>Sizes.</summary>
@@ -50,7 +50,10 @@ internal readonly unsafe ref struct AttentionPiece
     public KvLayout Layout => Geometry.Layout;
 
     /// <summary>How many regions ahead memory is asked for (<see cref="BlockRun.RegionsAhead"/>).</summary>
-    public int RegionsAhead => Math.Max(1, BytesAhead / Layout.HeadBytes);
+    public int RegionsAhead => Math.Max(Math.Max(1, BytesAhead / Layout.HeadBytes), Math.Min(2 * BytesAhead / Layout.HeadBytes, (2 * Heads) - 1));
+
+    /// <summary>How many regions behind the last of a run are looked at: <see cref="RegionsAhead"/>, and at least a block's.</summary>
+    public int RegionsAfter => Math.Max(RegionsAhead, 2 * Heads);
 
     /// <summary>First block.</summary>
     public int First => Index * Geometry.PieceBlocks;

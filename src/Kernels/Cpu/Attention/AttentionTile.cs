@@ -38,7 +38,7 @@ internal static unsafe class AttentionTile<L, V>
 
         // Blocks of which every row sees all.
         int whole = direct && product.HasRuns(geometry) ? Math.Min(end, nearest / blockSize) : piece.First;
-        int count = whole > piece.First ? 2 * piece.Heads * (whole - piece.First) + piece.RegionsAhead : 0;
+        int count = whole > piece.First ? 2 * piece.Heads * (whole - piece.First) + piece.RegionsAfter : 0;
         nint* regions = stackalloc nint[count];
         piece.Locate(regions, count, end);
         int b = piece.First;

@@ -55,8 +55,8 @@ internal abstract unsafe class BlockProduct
     }
 
     /// <summary>
-    /// Scores, softmax and weighted values of consecutive blocks of 32 slots, of which every row sees all slots: as many as there are before the first for
-    /// which some row's maximum must be raised. What <see cref="RunSoftmax"/> and <see cref="Run"/> (Q8: <see cref="Q8Block{L,V}"/>) would do head by head, to the bit.
+    /// Scores, softmax and weighted values of consecutive blocks of 32 slots, of which every row sees all slots: as many as there are before the first in
+    /// which a maximum must be raised while some score is not a number, or a row that has seen nothing has no largest score. What <see cref="RunSoftmax"/> and <see cref="Run"/> (Q8: <see cref="Q8Block{L,V}"/>) would do head by head, to the bit.
     /// </summary>
     /// <returns>Blocks done. Those after them have left no trace but the maximum of rows that had none.</returns>
     public virtual int RunBlocks(in BlockRun run) => 0;

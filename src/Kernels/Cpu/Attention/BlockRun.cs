@@ -20,7 +20,7 @@ internal readonly unsafe struct BlockRun
 
     /// <summary>
     /// Where keys and values are, in the order in which they are read: for each block the keys of each head, then the values of each head; then
-    /// <see cref="RegionsAhead"/> more of what is read afterwards.
+    /// <see cref="RegionsAhead"/> more of what is read afterwards, and at least a block's.
     /// </summary>
     public required nint* Regions { get; init; }
 

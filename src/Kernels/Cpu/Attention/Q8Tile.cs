@@ -23,7 +23,7 @@ internal static unsafe class Q8Tile<L, V>
         AttentionGeometry geometry = piece.Geometry;
         AttentionState<L, V>.Clear(piece);
         bool runs = product.HasRuns(geometry);
-        int count = runs ? 2 * piece.Heads * geometry.PieceBlocks + piece.RegionsAhead : 0;
+        int count = runs ? 2 * piece.Heads * geometry.PieceBlocks + piece.RegionsAfter : 0;
         nint* regions = stackalloc nint[count];
         piece.Locate(regions, count, piece.End(piece.Limit(0, piece.Rows).Furthest));
         for (int r = 0; r < piece.Rows; r += product.MaxRows)

@@ -15,12 +15,13 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// was 4 KB here and 4 KB there, which memory answers a fifth slower; and nine independent rows of two vectors hide the latency of their softmax.
 /// </para>
 /// <para>
-/// Regions are asked for into the second-level cache, line by line, some of them ahead (<see cref="BlockRun.RegionsAhead"/>).
+/// Regions are asked for into the second-level cache, line by line, some of them ahead (<see cref="BlockRun.RegionsAhead"/>). To ask for the first line of a
+/// page waits for its translation (Zen 4 retires nothing behind it until then), so where a region fills a page those of a whole block are asked for together, and wait once.
 /// </para>
 /// <code>
 /// rdi arguments   rbx where the address of the region is   r12 blocks left   rbp heads left   r13 distance of what is asked for   r15 states of the head
 /// keys:    r14 queries of the head   r8 its scores   rcx keys   r9 steps left   rax a   rdx, rsi, r10, r11: 1, 3, 5, 7 strides of a
-/// softmax: r9 scores of the head   rsi its states; see SoftmaxEmitter
+/// softmax: r9 scores of the head   rsi its states   rbp heads or rows left; see SoftmaxEmitter
 /// values:  r14 probabilities of the head   rcx values   r8 their stride   r9 steps left   rax a   r10 stripe   r11 its sums   rsi dimensions left   rdx temporary
 /// zmm0–15 sums   zmm16–19 keys or values   k2 rows whose maximum must be raised   zmm18–30 softmax
 /// </code>
@@ -49,6 +50,9 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
     private static readonly AssemblerRegister64[] Saved = [rbx, rbp, r12, r13, r14, r15];
 
     private readonly SoftmaxEmitter _softmax = new(code, rows);
+
+    /// <summary>Whether a region takes whole pages.</summary>
+    protected abstract bool FillsPages { get; }
 
     protected Assembler Code => code;
 
@@ -122,6 +126,11 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
         code.mov(r8, __qword_ptr[rdi + Scores]);
         code.mov(rbp, __qword_ptr[rdi + Heads]);
         code.kxorw(k2, k2, k2);
+        if (FillsPages)
+        {
+            TouchNextBlock();
+        }
+
         Label head = code.CreateLabel();
         Label first = code.CreateLabel();
         Label next = code.CreateLabel();
@@ -146,17 +155,20 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
         code.Label(ref next);
         code.dec(rbp);
         code.jnz(head);
+        Label settled = code.CreateLabel();
         code.kortestw(k2, k2);
-        code.jnz(stop);
+        code.jz(settled);
+        AllRows();
+        _softmax.StopUnlessNumbers(stop);
+        AllRows();
+        _softmax.Raise();
+        code.Label(ref settled);
         code.mov(__qword_ptr[rdi + Fresh], 0);
     }
 
     private void AllProbabilities()
     {
-        code.mov(r9, __qword_ptr[rdi + Scores]);
-        code.mov(rsi, __qword_ptr[rdi + States]);
-        code.mov(r8, __qword_ptr[rdi + StateStride]);
-        code.mov(edx, ScoreStride);
+        AllRows();
         code.mov(rbp, __qword_ptr[rdi + Heads]);
         Label head = code.CreateLabel();
         code.Label(ref head);
@@ -220,6 +232,34 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
         Values(count);
         code.add(r10, count * LineBytes);
         code.add(r11, count * StripeBytes);
+    }
+
+    /// <summary>Scores and states of all heads, as <see cref="SoftmaxEmitter"/> takes them.</summary>
+    private void AllRows()
+    {
+        code.mov(r9, __qword_ptr[rdi + Scores]);
+        code.mov(rsi, __qword_ptr[rdi + States]);
+        code.mov(r8, __qword_ptr[rdi + StateStride]);
+        code.mov(edx, ScoreStride);
+        code.imul(rbp, __qword_ptr[rdi + Heads], rows);
+    }
+
+    /// <summary>Asks for the first line of each region of the next block. RBP: heads, also afterwards.</summary>
+    private void TouchNextBlock()
+    {
+        code.mov(r13, rbp);
+        code.shl(r13, 4);
+        code.add(r13, rbx);
+        Label head = code.CreateLabel();
+        code.Label(ref head);
+        code.mov(rcx, __qword_ptr[r13]);
+        code.mov(rdx, __qword_ptr[r13 + 8]);
+        code.prefetcht1(__byte_ptr[rcx]);
+        code.prefetcht1(__byte_ptr[rdx]);
+        code.add(r13, 16);
+        code.dec(rbp);
+        code.jnz(head);
+        code.mov(rbp, __qword_ptr[rdi + Heads]);
     }
 
     /// <summary>RCX: the region; R13: from there to the one that is asked for meanwhile.</summary>

@@ -10,6 +10,8 @@ namespace ServingGrid.Kernels.Cpu.Jit;
 /// </summary>
 internal sealed class HalfRunEmitter(Assembler code, int rows) : BlockRunEmitter(code, rows)
 {
+    protected override bool FillsPages => true;
+
     protected override void Keys()
     {
         for (int t = 0; t < Rows; t++)

@@ -18,6 +18,9 @@ internal sealed class Q8RunEmitter(Assembler code, int rows) : BlockRunEmitter(c
     private const int ScaleOfWeights = BlockProduct.Columns * sizeof(short);
     private const int Pairs = BlockProduct.Columns / KvLayout.ValuesTogether;
 
+    // Half a page, and less: what is read ahead has its translation in time.
+    protected override bool FillsPages => false;
+
     protected override void Keys()
     {
         Code.mov(rdx, __qword_ptr[rdi + RowStride]);

@@ -111,23 +111,23 @@ public sealed unsafe class Q8Tests
 
     /// <summary>Blocks and heads in one call: what <see cref="Q8Block{L,V}"/> computes.</summary>
     [Fact]
-    public void RunBlocks_Generated_AsRowByRowUpToTheFirstBlockThatRaises()
+    public void RunBlocks_Generated_AsRowByRow()
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate && CpuFeatures.Avx512Vnni, "no generated code for integers on this processor and system");
-        int whole = 0;
-        int stopped = 0;
+        int level = 0;
+        int raised = 0;
         Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[1, 7], Gen.Float[0.1f, 6f], Gen.Bool, Gen.Int[0, 1000]).Sample(
             (rows, stripes, heads, blocks, spread, fresh, seed) =>
             {
                 int headSize = stripes * Slots;
                 float[] queries = Numbers.Normal(seed, heads * rows * headSize, spread / MathF.Sqrt(headSize));
-                _ = CheckRun(rows, heads, headSize, blocks, fresh, seed, queries, _ => { }) == blocks ? whole++ : stopped++;
+                _ = CheckRun(rows, heads, headSize, blocks, fresh, seed, queries, _ => { }) == 0 ? level++ : raised++;
             },
             iter: 400,
             seed: "0000000000000",
             threads: 1);
-        Assert.InRange(whole, 50, 350);
-        Assert.InRange(stopped, 50, 350);
+        Assert.InRange(level, 50, 350);
+        Assert.InRange(raised, 50, 350);
     }
 
     /// <summary>A value that is not finite shows in what weighs it, and in nothing else.</summary>
@@ -137,17 +137,17 @@ public sealed unsafe class Q8Tests
         Assert.SkipUnless(CpuFeatures.CanGenerate && CpuFeatures.Avx512Vnni, "no generated code for integers on this processor and system");
         const int HeadSize = 64;
         const int Rows = 3;
-        Assert.Equal(2, CheckRun(Rows, 2, HeadSize, 2, true, 5, Numbers.Normal(5, 2 * Rows * HeadSize, 0.1f), values => values[7] = float.NaN, states =>
+        CheckRun(Rows, 2, HeadSize, 2, true, 5, Numbers.Normal(5, 2 * Rows * HeadSize, 0.1f), values => values[7] = float.NaN, states =>
         {
             for (int r = 0; r < 2 * Rows; r++)
             {
                 ReadOnlySpan<float> output = states.AsSpan((r * (AttentionGeometry.StateOutput + HeadSize)) + AttentionGeometry.StateOutput, HeadSize);
                 Assert.All(output.ToArray(), x => Assert.Equal(r < Rows, float.IsNaN(x)));
             }
-        }));
+        });
     }
 
-    /// <summary>Generated code against <see cref="Q8Block{L,V}"/>; returns the blocks done.</summary>
+    /// <summary>Generated code against <see cref="Q8Block{L,V}"/>; returns the number of blocks that raised a maximum.</summary>
     private static int CheckRun(int rows, int heads, int headSize, int blocks, bool fresh, int seed, float[] queries, Action<float[]> spoilFirstHead, Action<float[]>? see = null)
     {
         var geometry = new AttentionGeometry(new AttentionShape(heads * rows, heads, headSize), new KvLayout(1, heads, headSize, Slots, KvType.Q8));
@@ -180,23 +180,19 @@ public sealed unsafe class Q8Tests
 
             (nint address, nint query, nint score, nint weight) = ((nint)m, (nint)q, (nint)s, (nint)w);
             nint Block(int block) => address + (table[block] * layout.BlockBytes);
-            return new BlockRunCase(KvType.Q8, rows, heads, headSize, blocks, fresh, seed + 2).Check(q, (block, r) => Block(block) + (r * layout.HeadBytes), (block, states, mayRaise) =>
+            return new BlockRunCase(KvType.Q8, rows, heads, headSize, blocks, fresh, seed + 2).Check(q, (block, r) => Block(block) + (r * layout.HeadBytes), (block, states) =>
             {
-                bool fits = true;
                 fixed (float* e = states)
                 {
                     for (int r = 0; r < heads * rows; r++)
                     {
                         float* state = e + (r * geometry.StateFloats);
-                        float before = state[0];
                         sbyte* row = (sbyte*)((float*)query + (r * headSize));
                         Q8Block<Lanes128, Vector128<float>>.Compute((byte*)Block(block), geometry, r / rows, row, Slots, (float*)score, (short*)weight, state);
-                        fits &= mayRaise || state[0] == before;
                     }
                 }
 
                 see?.Invoke(states);
-                return fits;
             });
         }
     }

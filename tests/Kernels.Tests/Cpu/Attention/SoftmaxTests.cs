@@ -99,12 +99,12 @@ public sealed unsafe class SoftmaxTests
 
     /// <summary>Blocks and heads in one call: what the single products compute.</summary>
     [Fact]
-    public void RunBlocks_Generated_AsHeadByHeadUpToTheFirstBlockThatRaises()
+    public void RunBlocks_Generated_AsHeadByHead()
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
         var product = new GeneratedBlockProduct();
-        int whole = 0;
-        int stopped = 0;
+        int level = 0;
+        int raised = 0;
         int begun = 0;
         Gen.Select(Gen.Int[1, 8], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[1, 7], Gen.Float[0.1f, 6f], Gen.Bool, Gen.Int[0, 1000]).Sample(
             (rows, stripes, heads, blocks, spread, fresh, seed) =>
@@ -125,30 +125,73 @@ public sealed unsafe class SoftmaxTests
                 {
                     (nint address, nint query, nint score) = ((nint)m, (nint)q, (nint)s);
                     nint Region(int block, int r) => address + (((table[block] * blockElements) + (r * region) + (r < heads ? 0 : 48)) * sizeof(Half));
-                    int done = new BlockRunCase(KvType.F16, rows, heads, head, blocks, fresh, seed + 2).Check(q, Region, (block, states, mayRaise) =>
+                    int raises = new BlockRunCase(KvType.F16, rows, heads, head, blocks, fresh, seed + 2).Check(q, Region, (block, states) =>
                     {
                         fixed (float* e = states)
                         {
-                            bool fits = true;
-                            for (int h = 0; h < heads && fits; h++)
+                            for (int h = 0; h < heads; h++)
                             {
-                                fits = OneHead(
-                                    product, rows, head, (float*)query + (h * rows * head), Region(block, h), Region(block, heads + h), (float*)score, e + (h * rows * stateFloats), stateFloats, mayRaise);
+                                OneHead(product, rows, head, (float*)query + (h * rows * head), Region(block, h), Region(block, heads + h), (float*)score, e + (h * rows * stateFloats), stateFloats);
                             }
-
-                            return fits;
                         }
                     });
-                    _ = done == blocks ? whole++ : stopped++;
+                    _ = raises == 0 ? level++ : raised++;
                     begun += fresh ? 1 : 0;
                 }
             },
             iter: 400,
             seed: "0000000000000",
             threads: 1);
-        Assert.InRange(whole, 50, 350);
-        Assert.InRange(stopped, 50, 350);
+        Assert.InRange(level, 50, 350);
+        Assert.InRange(raised, 50, 350);
         Assert.InRange(begun, 100, 300);
+    }
+
+    /// <summary>A maximum is the largest of numbers: what is none is left to the one place that says what happens then.</summary>
+    [Theory]
+    [InlineData(1f, 0)]
+    [InlineData(0f, 1)]
+    public void RunBlocks_ScoreThatIsNotANumber_IsLeftToTheCallerWhereAMaximumIsRaised(float other, int done)
+    {
+        Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
+        const int Head = 32;
+        const int Floats = AttentionGeometry.StateOutput + Head;
+        Half[] memory = new Half[2 * Head * Slots];
+        memory.AsSpan().Fill((Half)1);
+        float[] queries = new float[2 * Head];
+        queries.AsSpan(0, Head).Fill(other);
+        queries.AsSpan(Head).Fill(float.NaN);
+        float[] states = new float[2 * Floats];
+        float[] before = [.. states];
+        float[] scores = new float[2 * Slots];
+        fixed (Half* m = memory)
+        fixed (float* q = queries, s = scores, st = states)
+        {
+            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m, (nint)m };
+            Assert.Equal(done, new GeneratedBlockProduct().RunBlocks(new BlockRun
+            {
+                Type = KvType.F16,
+                Rows = 2,
+                Heads = 1,
+                HeadSize = Head,
+                Queries = q,
+                Regions = regions,
+                RegionsAhead = 1,
+                Blocks = 1,
+                IsFresh = false,
+                Scores = s,
+                States = st,
+                StateFloats = Floats,
+            }));
+        }
+
+        if (done == 0)
+        {
+            Assert.Equal(before, states);
+            return;
+        }
+
+        Assert.Equal(32f, states[AttentionGeometry.StateOutput]);
     }
 
     [Theory]
@@ -170,7 +213,7 @@ public sealed unsafe class SoftmaxTests
         fixed (Half* m = memory)
         fixed (float* q = queries, s = scores, st = state)
         {
-            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m };
+            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m, (nint)m };
             Assert.Equal(0, new GeneratedBlockProduct().RunBlocks(new BlockRun
             {
                 Type = KvType.F16,
@@ -191,17 +234,12 @@ public sealed unsafe class SoftmaxTests
         Assert.Equal(before, state);
     }
 
-    /// <summary>A block of one head by the single products; false if some row's maximum must be raised and may not.</summary>
-    private static bool OneHead(GeneratedBlockProduct product, int rows, int head, float* queries, nint keys, nint values, float* scores, float* states, int stateFloats, bool raise)
+    /// <summary>A block of one head by the single products.</summary>
+    private static void OneHead(GeneratedBlockProduct product, int rows, int head, float* queries, nint keys, nint values, float* scores, float* states, int stateFloats)
     {
         var source = new KvSource((void*)keys, Slots, (void*)values, head, true, 0);
         if (!product.RunSoftmax(rows, queries, head, source, scores, states, stateFloats))
         {
-            if (!raise)
-            {
-                return false;
-            }
-
             for (int r = 0; r < rows; r++)
             {
                 Softmax<Lanes128, Vector128<float>>.Apply(scores + (r * Slots), Slots, Slots, 1f, states + (r * stateFloats), stateFloats);
@@ -212,7 +250,5 @@ public sealed unsafe class SoftmaxTests
         {
             product.Run(rows, scores, Slots, source.ValueColumn(c), head, true, 0, Slots, states + AttentionGeometry.StateOutput + c, stateFloats, true);
         }
-
-        return true;
     }
 }
