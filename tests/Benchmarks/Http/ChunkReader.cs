@@ -20,7 +20,7 @@ internal sealed class ChunkReader
     /// <summary>The answer's usage, once the stream has ended.</summary>
     public JsonElement? Usage { get; private set; }
 
-    public async Task ReadToEndAsync(Stream stream, CancellationToken cancellation)
+    public async Task ReadToEndAsync(Stream stream)
     {
         while (true)
         {
@@ -29,7 +29,7 @@ internal sealed class ChunkReader
                 Array.Resize(ref _buffer, _buffer.Length * 2);
             }
 
-            int count = await stream.ReadAsync(_buffer.AsMemory(_filled), cancellation);
+            int count = await stream.ReadAsync(_buffer.AsMemory(_filled));
             if (count == 0)
             {
                 return;

@@ -5,7 +5,7 @@ namespace ServingGrid.Benchmarks.Http;
 
 /// <summary>
 /// Streams that run while prompts arrive: what prefill does to those who are reading. Gaps are told apart by whether they ended
-/// before the first prompt was sent (quiet) or after (busy).
+/// before the first prompt was sent (quiet) or after (busy). Streams that do not show each token are left out, and counted.
 /// </summary>
 internal sealed class RunningStreamsTest(HttpOptions options)
     : HttpTest($"{options.Streams} streams; {options.Prompt} tokens every {options.Every} s")
@@ -20,7 +20,7 @@ internal sealed class RunningStreamsTest(HttpOptions options)
     {
         using var stop = new CancellationTokenSource();
         int[][] prompts = [.. Enumerable.Range(0, Math.Max(1, (int)(options.Seconds / options.Every))).Select(_ => server.Prompts.Make(options.Prompt))];
-        Task<List<IReadOnlyList<long>>>[] streams = [.. Enumerable.Range(0, options.Streams).Select(i => WatchAsync(server, new PromptMaker(options.Seed + i + 1, options.Tokens.Low, options.Tokens.High), stop.Token))];
+        Task<List<StreamTrace>>[] streams = [.. Enumerable.Range(0, options.Streams).Select(i => WatchAsync(server, new PromptMaker(options.Seed + i + 1, options.Tokens.Low, options.Tokens.High), stop.Token))];
         await Task.Delay(Settling);
         long quiet = Stopwatch.GetTimestamp();
         await Task.Delay(Quiet);
@@ -36,19 +36,21 @@ internal sealed class RunningStreamsTest(HttpOptions options)
         StreamTrace[] arrived = await Task.WhenAll(arrivals);
         long end = Stopwatch.GetTimestamp();
         await stop.CancelAsync();
-        IReadOnlyList<long>[] running = [.. (await Task.WhenAll(streams)).SelectMany(chunks => chunks)];
-        findings.AddLatencies("quiet ITL", [.. running.SelectMany(chunks => StreamTrace.GapsOf(chunks, quiet, busy))]);
-        findings.AddLatencies("busy ITL", [.. running.SelectMany(chunks => StreamTrace.GapsOf(chunks, busy, end))]);
+        StreamTrace[] ran = [.. (await Task.WhenAll(streams)).SelectMany(traces => traces)];
+        StreamTrace[] shown = [.. ran.Where(trace => trace.ShowsEachToken)];
+        findings.Add("streams left out", ran.Length - shown.Length);
+        findings.AddLatencies("quiet ITL", [.. shown.SelectMany(trace => StreamTrace.GapsOf(trace.Chunks, quiet, busy))]);
+        findings.AddLatencies("busy ITL", [.. shown.SelectMany(trace => StreamTrace.GapsOf(trace.Chunks, busy, end))]);
         findings.AddLatencies("prompt TTFT", [.. arrived.Select(trace => trace.FirstTokenMilliseconds)]);
     }
 
-    /// <summary>One stream after another until told to stop.</summary>
-    private async Task<List<IReadOnlyList<long>>> WatchAsync(ServerUnderTest server, PromptMaker prompts, CancellationToken stop)
+    /// <summary>One stream after another; after <paramref name="stop"/> the last one comes to its end.</summary>
+    private async Task<List<StreamTrace>> WatchAsync(ServerUnderTest server, PromptMaker prompts, CancellationToken stop)
     {
-        var streams = new List<IReadOnlyList<long>>();
+        var streams = new List<StreamTrace>();
         while (!stop.IsCancellationRequested)
         {
-            streams.Add(await server.WatchAsync(prompts.Make(options.Input), StreamTokens, stop));
+            streams.Add(await server.CompleteAsync(prompts.Make(options.Input), StreamTokens));
         }
 
         return streams;

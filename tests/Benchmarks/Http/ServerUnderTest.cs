@@ -37,7 +37,7 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
     {
         var reader = new ChunkReader();
         long sent = Stopwatch.GetTimestamp();
-        await TalkAsync(() => StreamAsync(prompt, maxTokens, reader, default));
+        await TalkAsync(() => StreamAsync(prompt, maxTokens, reader));
         long ended = Stopwatch.GetTimestamp();
         if (reader.Usage is not { } usage)
         {
@@ -53,22 +53,6 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
             CompletionTokens = usage.GetProperty("completion_tokens").GetInt32(),
             CachedTokens = usage.TryGetProperty("prompt_tokens_details", out JsonElement details) && details.TryGetProperty("cached_tokens", out JsonElement cached) ? cached.GetInt32() : 0,
         };
-    }
-
-    /// <summary>The arrivals of a completion that is broken off when <paramref name="stop"/> says so.</summary>
-    public async Task<IReadOnlyList<long>> WatchAsync(int[] prompt, int maxTokens, CancellationToken stop)
-    {
-        var reader = new ChunkReader();
-        try
-        {
-            await TalkAsync(() => StreamAsync(prompt, maxTokens, reader, stop));
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // As announced: what has arrived counts.
-        }
-
-        return reader.Arrivals;
     }
 
     public void Dispose() => _http.Dispose();
@@ -95,19 +79,19 @@ internal sealed class ServerUnderTest(string name, Uri address, PromptMaker prom
         }
     }
 
-    private async Task StreamAsync(int[] prompt, int maxTokens, ChunkReader reader, CancellationToken cancellation)
+    private async Task StreamAsync(int[] prompt, int maxTokens, ChunkReader reader)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = Body(prompt, maxTokens) };
 
         // Servers close connections by rules of their own, and a request that meets such a moment is not sent again.
         request.Headers.ConnectionClose = true;
-        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)
         {
-            throw new ServerException($"{name} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellation)}");
+            throw new ServerException($"{name} answered {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
         }
 
-        await reader.ReadToEndAsync(await response.Content.ReadAsStreamAsync(cancellation), cancellation);
+        await reader.ReadToEndAsync(await response.Content.ReadAsStreamAsync());
     }
 
     private ByteArrayContent Body(int[] prompt, int maxTokens)

@@ -16,6 +16,12 @@ internal sealed record StreamTrace
     /// <summary>Prompt tokens that the server did not have to compute, if it says so.</summary>
     public required int CachedTokens { get; init; }
 
+    /// <summary>
+    /// Nearly every token came in a chunk of its own, so that gaps between chunks are gaps between tokens. Where a character takes two tokens, only the second shows: a
+    /// model that says nothing but such characters makes a server look half as quick as it is.
+    /// </summary>
+    public bool ShowsEachToken => CompletionTokens - Chunks.Count <= CompletionTokens / 100;
+
     /// <summary>Milliseconds from the request to the first chunk.</summary>
     public double FirstTokenMilliseconds => Stopwatch.GetElapsedTime(Sent, Chunks[0]).TotalMilliseconds;
 
