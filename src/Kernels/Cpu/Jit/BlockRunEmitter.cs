@@ -159,8 +159,10 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
         code.kortestw(k2, k2);
         code.jz(settled);
         AllRows();
+        CountRows();
         _softmax.StopUnlessNumbers(stop);
         AllRows();
+        CountRows();
         _softmax.Raise();
         code.Label(ref settled);
         code.mov(__qword_ptr[rdi + Fresh], 0);
@@ -241,8 +243,9 @@ internal abstract class BlockRunEmitter(Assembler code, int rows)
         code.mov(rsi, __qword_ptr[rdi + States]);
         code.mov(r8, __qword_ptr[rdi + StateStride]);
         code.mov(edx, ScoreStride);
-        code.imul(rbp, __qword_ptr[rdi + Heads], rows);
     }
+
+    private void CountRows() => code.imul(rbp, __qword_ptr[rdi + Heads], rows);
 
     /// <summary>Asks for the first line of each region of the next block. RBP: heads, also afterwards.</summary>
     private void TouchNextBlock()

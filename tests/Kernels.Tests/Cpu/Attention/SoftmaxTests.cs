@@ -154,37 +154,12 @@ public sealed unsafe class SoftmaxTests
     public void RunBlocks_ScoreThatIsNotANumber_IsLeftToTheCallerWhereAMaximumIsRaised(float other, int done)
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
-        const int Head = 32;
-        const int Floats = AttentionGeometry.StateOutput + Head;
-        Half[] memory = new Half[2 * Head * Slots];
-        memory.AsSpan().Fill((Half)1);
-        float[] queries = new float[2 * Head];
-        queries.AsSpan(0, Head).Fill(other);
-        queries.AsSpan(Head).Fill(float.NaN);
-        float[] states = new float[2 * Floats];
+        float[] queries = new float[2 * Slots];
+        queries.AsSpan(0, Slots).Fill(other);
+        queries.AsSpan(Slots).Fill(float.NaN);
+        float[] states = new float[2 * (AttentionGeometry.StateOutput + Slots)];
         float[] before = [.. states];
-        float[] scores = new float[2 * Slots];
-        fixed (Half* m = memory)
-        fixed (float* q = queries, s = scores, st = states)
-        {
-            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m, (nint)m };
-            Assert.Equal(done, new GeneratedBlockProduct().RunBlocks(new BlockRun
-            {
-                Type = KvType.F16,
-                Rows = 2,
-                Heads = 1,
-                HeadSize = Head,
-                Queries = q,
-                Regions = regions,
-                RegionsAhead = 1,
-                Blocks = 1,
-                IsFresh = false,
-                Scores = s,
-                States = st,
-                StateFloats = Floats,
-            }));
-        }
-
+        Assert.Equal(done, RunBlock(1, queries, states, fresh: false));
         if (done == 0)
         {
             Assert.Equal(before, states);
@@ -200,38 +175,42 @@ public sealed unsafe class SoftmaxTests
     public void RunBlocks_FreshRowWithoutALargestScore_IsLeftToTheCaller(float key)
     {
         Assert.SkipUnless(CpuFeatures.CanGenerate, "no generated code on this processor and system");
-        const int Head = 32;
-        const int Floats = AttentionGeometry.StateOutput + Head;
-        Half[] memory = new Half[2 * Head * Slots];
-        memory.AsSpan().Fill((Half)key);
-        float[] queries = new float[Head];
+        float[] queries = new float[Slots];
         queries.AsSpan().Fill(1);
-        float[] state = new float[Floats];
+        float[] state = new float[AttentionGeometry.StateOutput + Slots];
         state[0] = float.NegativeInfinity;
         float[] before = [.. state];
-        float[] scores = new float[Slots];
+        Assert.Equal(0, RunBlock(key, queries, state, fresh: true));
+        Assert.Equal(before, state);
+    }
+
+    /// <summary>One block of one head of 32, all keys and values the same number, in a run of its own; returns the blocks done.</summary>
+    private static int RunBlock(float number, float[] queries, float[] states, bool fresh)
+    {
+        int rows = queries.Length / Slots;
+        Half[] memory = new Half[2 * Slots * Slots];
+        memory.AsSpan().Fill((Half)number);
+        float[] scores = new float[rows * Slots];
         fixed (Half* m = memory)
-        fixed (float* q = queries, s = scores, st = state)
+        fixed (float* q = queries, s = scores, st = states)
         {
-            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Head * Slots)), (nint)m, (nint)m };
-            Assert.Equal(0, new GeneratedBlockProduct().RunBlocks(new BlockRun
+            nint* regions = stackalloc nint[] { (nint)m, (nint)(m + (Slots * Slots)), (nint)m, (nint)m };
+            return new GeneratedBlockProduct().RunBlocks(new BlockRun
             {
                 Type = KvType.F16,
-                Rows = 1,
+                Rows = rows,
                 Heads = 1,
-                HeadSize = Head,
+                HeadSize = Slots,
                 Queries = q,
                 Regions = regions,
                 RegionsAhead = 1,
                 Blocks = 1,
-                IsFresh = true,
+                IsFresh = fresh,
                 Scores = s,
                 States = st,
-                StateFloats = Floats,
-            }));
+                StateFloats = AttentionGeometry.StateOutput + Slots,
+            });
         }
-
-        Assert.Equal(before, state);
     }
 
     /// <summary>A block of one head by the single products.</summary>
