@@ -21,6 +21,9 @@ public sealed class ModelView(string model, TimeProvider time)
     private readonly GridBlockIndex _blocks = new();
     private readonly Dictionary<string, int> _slots = new(StringComparer.Ordinal);
     private readonly Stack<int> _freeSlots = [];
+
+    /// <summary>Devices of an earlier state that the present one has not heard of yet: <see cref="BeginAnew"/>.</summary>
+    private readonly HashSet<string> _awaited = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<(long At, int Tokens)>> _sent = new(StringComparer.Ordinal);
     private volatile DeviceView[] _devices = [];
     private volatile SiloAddress? _stateSilo;
@@ -114,11 +117,7 @@ public sealed class ModelView(string model, TimeProvider time)
         {
             if (update.Epoch != Position.Epoch)
             {
-                // What the grid's state has forgotten, it cannot take back.
-                foreach (int slot in _slots.Values)
-                {
-                    _blocks.Clear(slot);
-                }
+                BeginAnew(update.Silo);
             }
 
             TakeDevices(update.Devices);
@@ -134,9 +133,32 @@ public sealed class ModelView(string model, TimeProvider time)
         Volatile.Write(ref _refreshedAt, time.GetTimestamp());
     }
 
+    /// <summary>
+    /// The grid's state has begun anew and learns of a device with its next report. Until then a device counts as one that has reported just now: it is not gone,
+    /// and what runs there must not be given up. Where the state was before is gone, if it is elsewhere now.
+    /// </summary>
+    private void BeginAnew(SiloAddress? stateSilo)
+    {
+        // What the grid's state has forgotten, it cannot take back.
+        foreach (int slot in _slots.Values)
+        {
+            _blocks.Clear(slot);
+        }
+
+        long now = time.GetTimestamp();
+        SiloAddress? gone = Equals(stateSilo, _stateSilo) ? null : _stateSilo;
+        _devices = [.. _devices.Where(device => !device.Identity.Silo.Equals(gone)).Select(device => device with { ReportedAt = now })];
+        _awaited.UnionWith(_devices.Select(device => device.Identity.Id));
+    }
+
     private void TakeDevices(DeviceEntry[] entries)
     {
         HashSet<string> present = [.. entries.Select(entry => entry.Device.Id)];
+        _awaited.ExceptWith(present);
+        DeviceView[] awaited = [.. _devices.Where(device => _awaited.Contains(device.Identity.Id) && time.GetElapsedTime(device.ReportedAt) <= MaxReportAge)];
+        _awaited.Clear();
+        _awaited.UnionWith(awaited.Select(device => device.Identity.Id));
+        present.UnionWith(_awaited);
         foreach ((string id, int slot) in _slots.Where(slot => !present.Contains(slot.Key)).ToList())
         {
             _blocks.Clear(slot);
@@ -146,7 +168,7 @@ public sealed class ModelView(string model, TimeProvider time)
         }
 
         long now = time.GetTimestamp();
-        _devices = [.. entries.Select(entry => View(entry, now))];
+        _devices = [.. entries.Select(entry => View(entry, now)), .. awaited];
     }
 
     private DeviceView View(DeviceEntry entry, long now)
