@@ -23,19 +23,14 @@ internal static class HttpBenchmark
             await server.PrepareAsync(TimeSpan.FromSeconds(options.Warm));
         }
 
-        Console.WriteLine($"prompts: seed {options.Seed}, token ids {options.Tokens.Low} … {options.Tokens.High}; {options.Rounds} rounds in turn; times in ms");
-        var table = new Table("test", "measure", "ours", "peer", "ours/peer");
+        Console.WriteLine($"prompts: seed {options.Seed}, token ids {options.Tokens.Low} … {options.Tokens.High}; {options.Rounds} rounds in turn, their medians; times in ms");
+        var table = new Table(["test", .. Findings.Columns]);
         foreach (HttpTest test in tests)
         {
             await RunAsync(test, servers, options.Rounds, table);
         }
 
-        table.Print(Console.Out);
-        if (options.Csv is { } path)
-        {
-            table.Save(path);
-        }
-
+        table.Report(options.Csv);
         return 0;
     }
 
@@ -50,12 +45,7 @@ internal static class HttpBenchmark
             }
         }
 
-        foreach (string measure in findings[0].Measures)
-        {
-            double own = findings[0].Result(measure);
-            double other = findings.Length == 1 ? double.NaN : findings[1].Result(measure);
-            table.Add(test.Name, measure, own, other, own / other);
-        }
+        Findings.AddRows(table, findings, test.Name);
     }
 
     private static PromptMaker Prompts(HttpOptions options) => new(options.Seed, options.Tokens.Low, options.Tokens.High);

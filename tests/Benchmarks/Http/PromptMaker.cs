@@ -5,6 +5,9 @@ internal sealed class PromptMaker(int seed, int low, int high)
 {
     private readonly Random _random = new(seed);
 
+    /// <summary>Another maker, of other prompts, for another thread.</summary>
+    public PromptMaker Fork() => new(_random.Next(), low, high);
+
     public int[] Make(int tokens)
     {
         int[] prompt = new int[tokens];

@@ -7,6 +7,10 @@ namespace ServingGrid.Benchmarks.Http;
 /// Streams that run while prompts arrive: what prefill does to those who are reading. Gaps are told apart by whether they ended
 /// before the first prompt was sent (quiet) or after (busy). Streams that do not show each token are left out, and counted.
 /// </summary>
+/// <remarks>
+/// Streams end one after another, as those of people who know nothing of each other: the first of each is cut short by another share of its length. Were they to
+/// begin together, all contexts would be short and then all long, and the 99th percentile would be the longest contexts' and not what prompts do.
+/// </remarks>
 internal sealed class RunningStreamsTest(HttpOptions options)
     : HttpTest($"{options.Streams} streams; {options.Prompt} tokens every {options.Every} s")
 {
@@ -20,7 +24,7 @@ internal sealed class RunningStreamsTest(HttpOptions options)
     {
         using var stop = new CancellationTokenSource();
         int[][] prompts = [.. Enumerable.Range(0, Math.Max(1, (int)(options.Seconds / options.Every))).Select(_ => server.Prompts.Make(options.Prompt))];
-        Task<List<StreamTrace>>[] streams = [.. Enumerable.Range(0, options.Streams).Select(i => WatchAsync(server, new PromptMaker(options.Seed + i + 1, options.Tokens.Low, options.Tokens.High), stop.Token))];
+        Task<List<StreamTrace>>[] streams = [.. Enumerable.Range(0, options.Streams).Select(i => WatchAsync(i, server, server.Prompts.Fork(), stop.Token))];
         await Task.Delay(Settling);
         long quiet = Stopwatch.GetTimestamp();
         await Task.Delay(Quiet);
@@ -45,12 +49,14 @@ internal sealed class RunningStreamsTest(HttpOptions options)
     }
 
     /// <summary>One stream after another; after <paramref name="stop"/> the last one comes to its end.</summary>
-    private async Task<List<StreamTrace>> WatchAsync(ServerUnderTest server, PromptMaker prompts, CancellationToken stop)
+    private async Task<List<StreamTrace>> WatchAsync(int index, ServerUnderTest server, PromptMaker prompts, CancellationToken stop)
     {
         var streams = new List<StreamTrace>();
+        int tokens = StreamTokens * (index + 1) / options.Streams;
         while (!stop.IsCancellationRequested)
         {
-            streams.Add(await server.CompleteAsync(prompts.Make(options.Input), StreamTokens));
+            streams.Add(await server.CompleteAsync(prompts.Make(options.Input), tokens));
+            tokens = StreamTokens;
         }
 
         return streams;

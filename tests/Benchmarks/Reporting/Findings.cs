@@ -1,47 +1,55 @@
 namespace ServingGrid.Benchmarks.Reporting;
 
-/// <summary>What one server did in one test: samples by measure, pooled over the rounds, and how to sum them up.</summary>
+/// <summary>What one server did in one test: one value for each measure and round, of which the median counts.</summary>
+/// <remarks>
+/// A round of two servers lasts a minute at most, and a shared machine changes from minute to minute: ratios are taken round by round, and the median of
+/// them counts too. A percentile of samples pooled over the rounds would be that of the worst round.
+/// </remarks>
 internal sealed class Findings
 {
-    private readonly Dictionary<string, (List<double> Samples, Func<IEnumerable<double>, double> Sum)> _measures = [];
+    /// <summary>Columns of <see cref="AddRows"/>.</summary>
+    public static readonly IReadOnlyList<string> Columns = ["measure", "ours", "peer", "ours/peer", "of rounds"];
 
-    /// <summary>One server's findings, or two servers' side by side.</summary>
-    public static Table Compare(IReadOnlyList<Findings> servers)
-    {
-        var table = new Table("measure", "ours", "peer", "ours/peer");
-        foreach (string measure in servers[0].Measures)
-        {
-            double own = servers[0].Result(measure);
-            double other = servers.Count == 1 ? double.NaN : servers[1].Result(measure);
-            table.Add(measure, own, other, own / other);
-        }
-
-        return table;
-    }
+    private readonly Dictionary<string, List<double>> _measures = [];
 
     /// <summary>In the order in which they were first met.</summary>
     public IEnumerable<string> Measures => _measures.Keys;
 
-    /// <summary>One value for each round: the median of them counts.</summary>
-    public void Add(string measure, double value) => Pool(measure, [value], Samples.Median);
-
-    /// <summary>Latencies: median, 99th percentile and the longest.</summary>
-    public void AddLatencies(string measure, IReadOnlyCollection<double> samples)
+    /// <summary>A row for each measure of one server, or of two side by side with their ratio: its median, and the least and the most of a round.</summary>
+    /// <param name="table">Of <see cref="Columns"/>, others before them.</param>
+    /// <param name="servers">One or two.</param>
+    /// <param name="leading">Cells before those.</param>
+    public static void AddRows(Table table, IReadOnlyList<Findings> servers, params IEnumerable<object?> leading)
     {
-        Pool(measure + " p50", samples, Samples.Median);
-        Pool(measure + " p99", samples, values => values.Quantile(0.99));
-        Pool(measure + " longest", samples, values => values.Quantile(1));
+        foreach (string measure in servers[0].Measures)
+        {
+            IReadOnlyList<double> ours = servers[0].Rounds(measure);
+            IReadOnlyList<double> peer = servers.Count == 1 ? [] : servers[1].Rounds(measure);
+            double[] ratios = [.. ours.Zip(peer, (own, other) => own / other).Where(double.IsFinite)];
+            string? range = ratios.Length == 0 ? null : $"{Table.Format(ratios.Min())} … {Table.Format(ratios.Max())}";
+            table.Add([.. leading, measure, ours.Median(), peer.Median(), ratios.Median(), range]);
+        }
     }
 
-    public double Result(string measure) => _measures.TryGetValue(measure, out var found) ? found.Sum(found.Samples) : double.NaN;
-
-    private void Pool(string measure, IReadOnlyCollection<double> samples, Func<IEnumerable<double>, double> sum)
+    /// <summary>The value of one round.</summary>
+    public void Add(string measure, double value)
     {
-        if (!_measures.TryGetValue(measure, out var found))
+        if (!_measures.TryGetValue(measure, out var rounds))
         {
-            _measures[measure] = found = ([], sum);
+            _measures[measure] = rounds = [];
         }
 
-        found.Samples.AddRange(samples);
+        rounds.Add(value);
     }
+
+    /// <summary>Latencies of one round: median, 99th percentile and the longest.</summary>
+    public void AddLatencies(string measure, IReadOnlyCollection<double> samples)
+    {
+        Add(measure + " p50", samples.Median());
+        Add(measure + " p99", samples.Quantile(0.99));
+        Add(measure + " longest", samples.Quantile(1));
+    }
+
+    /// <summary>Its values, round by round; none if it was never met.</summary>
+    private IReadOnlyList<double> Rounds(string measure) => _measures.TryGetValue(measure, out var rounds) ? rounds : [];
 }

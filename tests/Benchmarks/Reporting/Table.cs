@@ -7,7 +7,11 @@ internal sealed class Table(params string[] header)
 {
     private readonly List<string[]> _rows = [];
 
-    /// <summary>Adds a row; null cells are shown as a dash, numbers with three significant digits or more.</summary>
+    /// <summary>A number with three digits or more; what is none, or not finite, as a dash.</summary>
+    public static string Format(double number) => !double.IsFinite(number) ? "-" : number.ToString(
+        Math.Abs(number) switch { >= 100 => "F0", >= 10 => "F1", >= 1 => "F2", _ => "F3" }, CultureInfo.InvariantCulture);
+
+    /// <summary>Adds a row; null cells are shown as a dash, numbers as <see cref="Format(double)"/> does.</summary>
     public void Add(params object?[] cells)
     {
         if (cells.Length != header.Length)
@@ -44,8 +48,7 @@ internal sealed class Table(params string[] header)
     private static string Format(object? cell) => cell switch
     {
         null => "-",
-        double.NaN => "-",
-        double number => number.ToString(Math.Abs(number) >= 100 ? "F0" : Math.Abs(number) >= 10 ? "F1" : "F2", CultureInfo.InvariantCulture),
+        double number => Format(number),
         _ => Convert.ToString(cell, CultureInfo.InvariantCulture)!,
     };
 }
