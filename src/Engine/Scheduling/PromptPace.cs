@@ -27,8 +27,9 @@ internal sealed class PromptPace(EngineOptions options)
 
     private double _secondsPerRow;
 
-    // Of a step without prompt tokens; 0: unknown.
+    // Of a step without prompt tokens, and how many sequences decoded in it; 0: unknown.
     private double _decodeSeconds;
+    private int _decodes;
 
     /// <summary>Most prompt tokens beside <paramref name="decodes"/> sequences that decode, all of which wait for the whole step.</summary>
     public int TokensBeside(int decodes)
@@ -64,18 +65,25 @@ internal sealed class PromptPace(EngineOptions options)
         if (promptTokens >= LeastTokens)
         {
             double ofPrompt = _decodeSeconds > 0 && decodes > 0
-                ? (seconds - Math.Min(_decodeSeconds, seconds / 2)) / promptTokens
+                ? (seconds - Math.Min(DecodeSeconds(decodes), seconds / 2)) / promptTokens
                 : seconds / (promptTokens + decodes);
             _secondsPerRow = Smooth(_secondsPerRow, ofPrompt);
         }
         else if (decodes > 0)
         {
             // While prompts are computed in small chunks, their streams' contexts grow.
-            _decodeSeconds = Smooth(_decodeSeconds, Math.Max(seconds - (promptTokens * _secondsPerRow), 0));
+            _decodeSeconds = Smooth(DecodeSeconds(decodes), Math.Max(seconds - (promptTokens * _secondsPerRow), 0));
+            _decodes = decodes;
         }
     }
 
-    private double SecondsWithout(int decodes) => Math.Max(_decodeSeconds, decodes * _secondsPerRow);
+    private double SecondsWithout(int decodes) => Math.Max(DecodeSeconds(decodes), decodes * _secondsPerRow);
+
+    /// <summary>
+    /// Of a step without prompt tokens. Sequences that have ended since the last one take their share of it along: too much, for weights are read for one as for many,
+    /// but beside a long prompt there may be no step for a while that tells, and those that are left would wait for as long as all did.
+    /// </summary>
+    private double DecodeSeconds(int decodes) => decodes < _decodes ? _decodeSeconds * decodes / _decodes : _decodeSeconds;
 
     private static double Smooth(double known, double measured) => known <= 0 ? measured : known + (Smoothing * (measured - known));
 

@@ -56,6 +56,26 @@ public class PromptPaceTests
     }
 
     [Fact]
+    public void TokensBeside_MostStreamsHaveEnded_ThoseLeftDoNotWaitAsLongAsAllDid()
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+        pace.Note(512, 0, 512 * 0.0005);
+        pace.Note(0, 32, 0.060);
+        Assert.Equal(48, pace.TokensBeside(32));
+
+        Assert.Equal(16, pace.TokensBeside(1));
+        pace.Note(16, 1, 0.007 + (16 * 0.0005));
+        Assert.Equal(12, pace.TokensBeside(1));
+
+        for (int i = 0; i < 20; i++)
+        {
+            pace.Note(0, 1, 0.007);
+        }
+
+        Assert.Equal(4, pace.TokensBeside(1));
+    }
+
+    [Fact]
     public void TokensPerSecondBeside_StreamsInSteps_CountsTheirTimeToo()
     {
         var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
