@@ -10,10 +10,8 @@ internal sealed class Findings
     /// <summary>Columns of <see cref="AddRows"/>.</summary>
     public static readonly IReadOnlyList<string> Columns = ["measure", "ours", "peer", "ours/peer", "of rounds"];
 
-    private readonly Dictionary<string, List<double>> _measures = [];
-
-    /// <summary>In the order in which they were first met.</summary>
-    public IEnumerable<string> Measures => _measures.Keys;
+    // Those that were met first come first.
+    private readonly OrderedDictionary<string, List<double>> _measures = [];
 
     /// <summary>A row for each measure of one server, or of two side by side with their ratio: its median, and the least and the most of a round.</summary>
     /// <param name="table">Of <see cref="Columns"/>, others before them.</param>
@@ -21,7 +19,7 @@ internal sealed class Findings
     /// <param name="leading">Cells before those.</param>
     public static void AddRows(Table table, IReadOnlyList<Findings> servers, params IEnumerable<object?> leading)
     {
-        foreach (string measure in servers[0].Measures)
+        foreach (string measure in servers[0]._measures.Keys)
         {
             IReadOnlyList<double> ours = servers[0].Rounds(measure);
             IReadOnlyList<double> peer = servers.Count == 1 ? [] : servers[1].Rounds(measure);
