@@ -2,8 +2,8 @@ namespace ServingGrid.Benchmarks.Reporting;
 
 /// <summary>What one server did in one test: one value for each measure and round, of which the median counts.</summary>
 /// <remarks>
-/// A round of two servers lasts a minute at most, and a shared machine changes from minute to minute: ratios are taken round by round, and the median of
-/// them counts too. A percentile of samples pooled over the rounds would be that of the worst round.
+/// A shared machine changes from minute to minute: ratios are taken round by round, and the median of them counts too. A percentile of samples pooled over
+/// the rounds would be that of the worst round. A round that has no value (no stream was left, say) counts in neither.
 /// </remarks>
 internal sealed class Findings
 {
@@ -25,7 +25,7 @@ internal sealed class Findings
             IReadOnlyList<double> peer = servers.Count == 1 ? [] : servers[1].Rounds(measure);
             double[] ratios = [.. ours.Zip(peer, (own, other) => own / other).Where(double.IsFinite)];
             string? range = ratios.Length == 0 ? null : $"{Table.Format(ratios.Min())} … {Table.Format(ratios.Max())}";
-            table.Add([.. leading, measure, ours.Median(), peer.Median(), ratios.Median(), range]);
+            table.Add([.. leading, measure, ours.Where(double.IsFinite).Median(), peer.Where(double.IsFinite).Median(), ratios.Median(), range]);
         }
     }
 
