@@ -24,6 +24,9 @@ public enum GridError
 
     /// <summary>The grid serves another file under the model's name than the one that the prompt was made for: make it anew.</summary>
     ModelChanged,
+
+    /// <summary>The request itself fails, on every device that was asked: it would fail again. <see cref="GridException.Device"/> is the last of them.</summary>
+    RequestFailed,
 }
 
 /// <summary>A request that the grid could not serve. Crosses grain calls.</summary>
@@ -44,7 +47,10 @@ public sealed class GridException : Exception
     [Id(2)]
     public string? Parameter { get; init; }
 
-    /// <summary>The device whose queue is full, with <see cref="GridError.Overloaded"/>: another may have room.</summary>
+    /// <summary>
+    /// The device whose queue is full, with <see cref="GridError.Overloaded"/>: another may have room; or the one that the request failed on, with
+    /// <see cref="GridError.RequestFailed"/>.
+    /// </summary>
     [Id(3)]
     public string? Device { get; init; }
 }

@@ -3,7 +3,7 @@ namespace ServingGrid.Engine;
 /// <summary>What ended an accepted sequence before its time.</summary>
 public enum EngineFailure
 {
-    /// <summary>A step failed; the engine is out of service.</summary>
+    /// <summary>A step failed and no sequence is to blame: each of them may go on elsewhere, or here once the engine is back.</summary>
     DeviceFailed,
 
     /// <summary>The engine was disposed.</summary>
@@ -15,12 +15,18 @@ public enum EngineFailure
     /// <summary>The reservation was released by its owner.</summary>
     Released,
 
-    /// <summary>The model's output for this sequence is not a number.</summary>
+    /// <summary>The model's output for this sequence is not a number, or its sampling parameters leave none that is.</summary>
     InvalidOutput,
+
+    /// <summary>What is done for this sequence alone threw, or a step with it alone failed on a device that computes others.</summary>
+    SequenceFailed,
 }
 
 /// <summary>An accepted sequence could not be finished.</summary>
 public sealed class EngineException(EngineFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     public EngineFailure Failure { get; } = failure;
+
+    /// <summary>True when the sequence itself is to blame: the same one would end so on every device of the kind.</summary>
+    public bool BlamesSequence => Failure is EngineFailure.InvalidOutput or EngineFailure.SequenceFailed;
 }

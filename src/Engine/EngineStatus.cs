@@ -5,10 +5,13 @@ public enum EngineHealth
 {
     Serving,
 
+    /// <summary>A step failed and its sequences were given up; it serves again within a second. None is accepted until then.</summary>
+    Recovering,
+
     /// <summary>Finishes what it has, takes no more.</summary>
     Draining,
 
-    /// <summary>A step failed: all sequences were failed, none is accepted.</summary>
+    /// <summary>The device is lost, or has failed too often: all sequences were failed, none is accepted ever again.</summary>
     Failed,
 
     Stopped,

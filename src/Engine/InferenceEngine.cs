@@ -29,6 +29,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly WarmUp _warmUp;
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<EngineException> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _stop;
     private int _disposed;
 
@@ -86,6 +87,9 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>Longest sequence in tokens: what the model, the options and the KV cache allow.</summary>
     public int ContextLength => _resources.ContextLength;
+
+    /// <summary>Ends when the engine has failed for good (<see cref="EngineHealth.Failed"/>), with the reason; never for one that is stopped.</summary>
+    public Task<EngineException> Lost => _lost.Task;
 
     /// <summary>Snapshot at the end of the last step.</summary>
     public EngineStatus Status => _statistics.Snapshot();
@@ -309,6 +313,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             reason = new EngineException(EngineFailure.DeviceFailed, $"a step failed: {e.Message}", e);
             EngineLog.Failed(_logger, e, Device.Info.Name, _core.Ledger.Live.Count);
             _statistics.SetHealth(EngineHealth.Failed, e.Message);
+            _lost.TrySetResult(reason);
         }
 
         _commands.Close();

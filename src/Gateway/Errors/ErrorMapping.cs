@@ -44,6 +44,7 @@ internal static class ErrorMapping
             Code = "overloaded",
             RetryAfter = failure.RetryAfter ?? DefaultRetryAfter,
         },
+        GridError.RequestFailed => new ApiError(StatusCodes.Status500InternalServerError, "server_error", failure.Message) { Code = "request_failed" },
         GridError.Unavailable => Unavailable(failure, "unavailable"),
         GridError.Timeout => Unavailable(failure, "deadline_exceeded"),
         GridError.ModelChanged => Unavailable(failure, "model_changed") with { RetryAfter = DefaultRetryAfter },

@@ -44,6 +44,9 @@ public enum DeviceState
 
     /// <summary>The grid has not accepted it yet: see <see cref="GridAdmission"/>.</summary>
     Joining,
+
+    /// <summary>A step has failed: it serves again within a second.</summary>
+    Recovering,
 }
 
 /// <summary>How busy a device is, at one moment.</summary>
