@@ -88,7 +88,7 @@ public sealed record DeviceStatus
     [Id(17)]
     public SiloDetails? Details { get; init; }
 
-    /// <summary>Where its prompts were computed, and why; null before the first.</summary>
+    /// <summary>Where its prompts were computed, and why, as its silo says now; null when it did not answer in time.</summary>
     [Id(18)]
     public HandoverStatus? Handovers { get; init; }
 }

@@ -76,6 +76,10 @@ public sealed record HandoverEstimate
     /// <summary>What of <see cref="LocalTokensPerSecond"/> a prompt gets in steps beside streams; 0 also when there are none.</summary>
     [Id(11)]
     public required double LocalTokensPerSecondBeside { get; init; }
+
+    /// <summary>What of <see cref="RemoteTokensPerSecond"/> a prompt gets there in steps beside streams; 0 also when there are none.</summary>
+    [Id(12)]
+    public required double RemoteTokensPerSecondBeside { get; init; }
 }
 
 /// <summary>A prefill device as a decode silo has met it.</summary>

@@ -23,6 +23,7 @@ public interface IModelCatalogGrain : IGrainWithStringKey
     const string Key = "models";
 
     /// <summary>The models that at least one silo has reported recently, by name.</summary>
+    /// <remarks>A catalog that starts anew waits for silos to announce their models, for two seconds at most.</remarks>
     Task<IReadOnlyList<ModelCard>> GetModels();
 
     /// <summary>The model of a name, or null when the grid does not have it.</summary>

@@ -7,6 +7,9 @@ internal static partial class GrainsLog
     [LoggerMessage(1, LogLevel.Information, "Device {Device} joins model {Model} as {Role}")]
     public static partial void DeviceJoined(this ILogger log, string device, string model, DeviceRole role);
 
+    [LoggerMessage(13, LogLevel.Warning, "Device {Device} gives way to one that was in the grid before it: {Reason}")]
+    public static partial void DeviceGivesWay(this ILogger log, string device, string reason);
+
     [LoggerMessage(2, LogLevel.Information, "Device {Device} has left model {Model}")]
     public static partial void DeviceLeft(this ILogger log, string device, string model);
 
@@ -16,9 +19,11 @@ internal static partial class GrainsLog
     [LoggerMessage(4, LogLevel.Warning, "No device is known for model '{Model}': {Grain} is placed anywhere")]
     public static partial void PlacedAnywhere(this ILogger log, string model, string grain);
 
-    [LoggerMessage(5, LogLevel.Warning, "The grid's state does not answer ({Reason}); the view ages until it does")]
-    public static partial void ReportFailed(this ILogger log, string reason);
+    [LoggerMessage(5, LogLevel.Warning, "{What} does not answer ({Reason}): asked again until it does")]
+    public static partial void NoAnswer(this ILogger log, string what, string reason);
 
+    [LoggerMessage(6, LogLevel.Error, "This silo's device is outside the grid and gets no requests: {Reason}")]
+    public static partial void DeviceRefused(this ILogger log, string reason);
 
     [LoggerMessage(7, LogLevel.Information, "Request {RequestId} stopped: its client has not read for {Seconds:0} s")]
     public static partial void Orphaned(this ILogger log, string requestId, double seconds);

@@ -21,13 +21,24 @@ internal enum Admission
 /// <remarks>
 /// <b>Shared work.</b> An admitted sequence announces the hashes of the blocks that it is going to compute. A waiting one whose next missing
 /// block is announced stays in the queue until that block is in the cache, or until its computer gives up: nothing waits for a sequence
-/// that holds no blocks, so no cycle can form.
+/// that holds no blocks, so no cycle can form within a device.
+/// <para>
+/// <b>Nor among devices.</b> A reservation waits for a prefill on another device, so a prefill for another device waits for nothing that a reservation
+/// has: not for blocks that one announces (it computes them, too), nor for room that only the end of one can give (<see cref="AwaitsReservations"/>: the
+/// <see cref="Scheduler"/> refuses it then). What is left to wait for is work of its own device: sequences that compute here, whose ends are a number of steps
+/// away; prefills that are being fetched, by a receiver that waits for nobody; and those before it in the queue which wait for the same. So every prefill ends by
+/// the work of one device, and with it the wait of its reservation, however many devices compute for each other. Everything else may wait for reservations, because no
+/// reservation waits for it.
+/// </para>
 /// </remarks>
 internal sealed class BlockManager
 {
     private readonly Dictionary<UInt128, Sequence> _inWork = [];
     private readonly PrefixCache? _cache;
     private readonly int _blockSize;
+
+    // For AwaitsReservations, which is asked while a prompt finds no room: in every step.
+    private readonly HashSet<int> _reserved = [];
 
     public BlockManager(int blockCount, int blockSize, bool prefixCache)
     {
@@ -45,7 +56,7 @@ internal sealed class BlockManager
     /// <param name="spare">Blocks to leave for sequences that run.</param>
     public Admission TryAdmit(Sequence sequence, int spare)
     {
-        if (sequence.WaitsFor is { } awaited && _inWork.ContainsKey(awaited))
+        if (sequence.WaitsFor is { } awaited && IsComputedFor(sequence, awaited))
         {
             return Admission.SharesWork;
         }
@@ -53,7 +64,7 @@ internal sealed class BlockManager
         sequence.WaitsFor = null;
         ShareCachedPrefix(sequence);
         int matched = sequence.Table.Count;
-        if (matched < MatchableBlocks(sequence) && _inWork.ContainsKey(sequence.Hashes[matched]))
+        if (matched < MatchableBlocks(sequence) && IsComputedFor(sequence, sequence.Hashes[matched]))
         {
             sequence.WaitsFor = sequence.Hashes[matched];
             Free(sequence);
@@ -76,6 +87,35 @@ internal sealed class BlockManager
         sequence.OfferedBlocks = matched;
         Announce(sequence);
         return Admission.Admitted;
+    }
+
+    /// <summary>True for a waiting sequence that would find no room even if every sequence had ended but the reserved ones, which other devices end.</summary>
+    /// <param name="sequence">Holds no blocks.</param>
+    /// <param name="reserved">The sequences whose blocks other devices fill.</param>
+    public bool AwaitsReservations(Sequence sequence, List<Sequence> reserved)
+    {
+        if (reserved.Count == 0)
+        {
+            return false;
+        }
+
+        _reserved.Clear();
+        foreach (Sequence holder in reserved)
+        {
+            foreach (int block in holder.Table.Blocks)
+            {
+                _reserved.Add(block);
+            }
+        }
+
+        // What they have of its prefix it shares with them.
+        int shared = 0, matchable = MatchableBlocks(sequence);
+        for (int i = 0; i < matchable && _cache!.TryFind(sequence.Hashes[i], out int block); i++)
+        {
+            shared += _reserved.Contains(block) ? 1 : 0;
+        }
+
+        return BlocksFor(sequence.Count) - shared > Pool.Count - _reserved.Count;
     }
 
     /// <summary>One more block if the last token has no slot yet.</summary>
@@ -170,9 +210,17 @@ internal sealed class BlockManager
         sequence.AnnouncedBlocks = sequence.Count / _blockSize;
         for (int block = sequence.OfferedBlocks; block < sequence.AnnouncedBlocks; block++)
         {
-            _inWork.TryAdd(sequence.Hashes[block], sequence);
+            // What is computed here is worth more to others than what is awaited from elsewhere.
+            if (!_inWork.TryAdd(sequence.Hashes[block], sequence) && _inWork[sequence.Hashes[block]].IsFilledElsewhere)
+            {
+                _inWork[sequence.Hashes[block]] = sequence;
+            }
         }
     }
+
+    /// <summary>True when it pays for a waiting sequence to wait for a block: see the remarks.</summary>
+    private bool IsComputedFor(Sequence sequence, UInt128 hash) =>
+        _inWork.TryGetValue(hash, out Sequence? owner) && (sequence.Prefill is null || !owner.IsFilledElsewhere);
 
     private void Retract(Sequence sequence, UInt128 hash)
     {

@@ -26,7 +26,7 @@ internal sealed class EngineCore
         _blocks = new BlockManager(resources.Cache.BlockCount, options.BlockSize, options.PrefixCache);
         _lookahead = new KvLookahead(resources.Cache, options.PrepareKvMemory);
         _pace = new PromptPace(options);
-        _scheduler = new Scheduler(_blocks, _pace, options) { Admitted = Admitted };
+        _scheduler = new Scheduler(_blocks, _pace, options) { Admitted = Admitted, Refused = Refused };
         _plan = new StepPlan(options.MaxBatchTokens);
         _runner = new StepRunner(resources, options, endTokens);
         Ledger = new SequenceLedger(_blocks, _scheduler, statistics, waiting, time);
@@ -120,6 +120,13 @@ internal sealed class EngineCore
         {
             Handovers.Grant(sequence);
         }
+    }
+
+    private void Refused(Sequence sequence)
+    {
+        sequence.Prefill!.Handle.Close(() => { });
+        Ledger.Fail(sequence, new EngineException(
+            EngineFailure.NoRoom, $"there is no room for the prompt of {sequence.Request.Id}: it is kept for prompts that other devices compute"));
     }
 
     private void Advance()

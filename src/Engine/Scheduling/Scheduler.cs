@@ -9,7 +9,8 @@ namespace ServingGrid.Engine.Scheduling;
 /// </summary>
 /// <remarks>
 /// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then turn (<see cref="PromptTurn"/>), everywhere; the
-/// first running sequence is never preempted for another; one that waits for blocks is not overtaken by those after it.
+/// first running sequence is never preempted for another; one that waits for blocks is not overtaken by those after it, unless it waits for reservations to end and
+/// they are prompts of other devices, which must not wait for that (<see cref="BlockManager"/> says why).
 /// </remarks>
 internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOptions options)
 {
@@ -27,6 +28,9 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
 
     /// <summary>Told of a sequence that has just got its blocks.</summary>
     public Action<Sequence>? Admitted { get; set; }
+
+    /// <summary>Told of a prompt of another device that would have to wait for a reservation to end; takes it out of <see cref="Waiting"/>.</summary>
+    public Action<Sequence>? Refused { get; set; }
 
     /// <summary>Fills <paramref name="plan"/>; admits and preempts as needed.</summary>
     public void Plan(StepPlan plan)
@@ -64,6 +68,11 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         {
             Admit(plan, mostPrompt, before: null);
         }
+
+        if (Reserved.Count >= options.MaxSequences)
+        {
+            RefusePrefills();
+        }
     }
 
     /// <summary>Adds a sequence that holds its blocks to the running ones.</summary>
@@ -96,9 +105,16 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     private void Admit(StepPlan plan, int mostPrompt, Sequence? before)
     {
         int i = 0;
+        bool prefillsOnly = false;
         while (i < Waiting.Count && (before is null || Waiting[i].ComesBefore(before)) && _running.Count + Reserved.Count < options.MaxSequences && plan.Budget > 0 && plan.PromptTokens < mostPrompt)
         {
             Sequence sequence = Waiting[i];
+            if (prefillsOnly && sequence.Prefill is null)
+            {
+                i++;
+                continue;
+            }
+
             switch (blocks.TryAdmit(sequence, spare: _running.Count))
             {
                 case Admission.Admitted:
@@ -109,8 +125,32 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
                 case Admission.SharesWork:
                     i++;
                     break;
+                case Admission.NoBlocks when blocks.AwaitsReservations(sequence, Reserved):
+                    prefillsOnly = true;
+                    if (sequence.Prefill is not null)
+                    {
+                        Refused?.Invoke(sequence);
+                    }
+                    else
+                    {
+                        i++;
+                    }
+
+                    break;
                 default:
                     return;
+            }
+        }
+    }
+
+    /// <summary>Every place is reserved: see <see cref="BlockManager"/>.</summary>
+    private void RefusePrefills()
+    {
+        for (int i = Waiting.Count - 1; i >= 0; i--)
+        {
+            if (Waiting[i].Prefill is not null)
+            {
+                Refused?.Invoke(Waiting[i]);
             }
         }
     }

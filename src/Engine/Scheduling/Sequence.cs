@@ -39,6 +39,9 @@ internal sealed class Sequence
     /// <summary>Set when the blocks are to be filled by another device.</summary>
     public ReservationTicket? Ticket { get; init; }
 
+    /// <summary>True while another device is to compute its prompt: reserved, or on its way to be.</summary>
+    public bool IsFilledElsewhere => Ticket is { Used: false };
+
     /// <summary>What its owner holds, unless it is computed for another device.</summary>
     public SequenceHandle? Handle { get; set; }
 

@@ -19,8 +19,14 @@ public interface IDeviceGrain : IGrainWithStringKey
 
     /// <summary>What its silo knows of itself, the requests in flight among it.</summary>
     /// <exception cref="GridException">As <see cref="GetLoad"/>.</exception>
-    Task<SiloDetails> GetDetails();
+    Task<DeviceDetails> GetDetails();
 }
+
+/// <summary>What a silo says of itself and its device when it is asked: too much for each report.</summary>
+/// <param name="Silo">Requests, view and counters.</param>
+/// <param name="Handovers">Where its prompts were computed.</param>
+[GenerateSerializer, Immutable]
+public sealed record DeviceDetails([property: Id(0)] SiloDetails Silo, [property: Id(1)] HandoverSnapshot Handovers);
 
 /// <summary>A device that computes prompts.</summary>
 public interface IPrefillGrain : IDeviceGrain
@@ -73,7 +79,7 @@ internal abstract class DeviceGrain(LocalDevice device, DeviceRole role, SiloDet
 {
     public Task<DeviceLoad> GetLoad() => Task.FromResult(Local().Load());
 
-    public Task<SiloDetails> GetDetails()
+    public Task<DeviceDetails> GetDetails()
     {
         Local();
         return Task.FromResult(details.Read());

@@ -12,6 +12,7 @@ namespace ServingGrid.Grains.Disaggregation;
 /// <param name="TransferSeconds">Time to move all blocks that the decode device lacks.</param>
 /// <param name="LastTransferSeconds">Time to move the last of them: the others travel while the prompt is computed.</param>
 /// <param name="LocalRateBeside">Prompt tokens that the decode device computes per second in steps beside its streams; 0: unknown, or it has none.</param>
+/// <param name="RemoteRateBeside">The same of the prefill device, if it decodes as well.</param>
 [GenerateSerializer, Immutable]
 public readonly record struct HandoverInputs(
     [property: Id(0)] int LocalTokens,
@@ -24,12 +25,14 @@ public readonly record struct HandoverInputs(
     [property: Id(7)] int RemoteRunning,
     [property: Id(8)] double TransferSeconds,
     [property: Id(9)] double LastTransferSeconds,
-    [property: Id(10)] double LocalRateBeside);
+    [property: Id(10)] double LocalRateBeside,
+    [property: Id(11)] double RemoteRateBeside);
 
 /// <summary>
 /// Whether computing a prompt elsewhere pays, in seconds of waiting. Remotely the request waits for the queue there, for its prompt and for the
-/// transfer; locally for the queue here and for its prompt, of which each step beside streams takes a little. Either way every stream that the
-/// computing device decodes waits as long as the prompt's tokens take. Measured speeds, so that no constant has to be tuned for each kind of hardware.
+/// transfer; locally for the queue here and for its prompt. On a device that decodes, each step takes a little of a prompt only, and every stream waits as long as
+/// the prompt's tokens take: that is counted in the same way on both sides, so that equal devices keep their prompts. Measured speeds, so that no constant has
+/// to be tuned for each kind of hardware.
 /// </summary>
 public static class HandoverCost
 {
@@ -43,22 +46,34 @@ public static class HandoverCost
     /// <summary>Seconds that streams wait when the prompt is computed on the decode device.</summary>
     public static double Local(in HandoverInputs inputs)
     {
-        double rate = Rate(inputs.LocalRate, inputs.RemoteRate);
-        double beside = Rate(inputs.LocalRateBeside, rate);
-        return ((inputs.LocalPending + inputs.LocalTokens) / beside) + (inputs.LocalTokens / rate * inputs.LocalRunning);
+        Speed speed = LocalSpeed(inputs);
+        return ((inputs.LocalPending + inputs.LocalTokens) / speed.Beside) + (inputs.LocalTokens / speed.Alone * inputs.LocalRunning);
     }
 
     /// <summary>Seconds that streams wait when the prompt is computed elsewhere.</summary>
-    public static double Remote(in HandoverInputs inputs) =>
-        RemoteAlone(inputs) + (inputs.RemoteTokens / Rate(inputs.RemoteRate, inputs.LocalRate) * inputs.RemoteRunning);
+    public static double Remote(in HandoverInputs inputs) => RemoteAlone(inputs) + (inputs.RemoteTokens / RemoteSpeed(inputs).Alone * inputs.RemoteRunning);
 
     /// <summary>Seconds that the request alone waits when its prompt is computed elsewhere. The slower of computing and sending decides.</summary>
     public static double RemoteAlone(in HandoverInputs inputs)
     {
-        double rate = Rate(inputs.RemoteRate, inputs.LocalRate);
+        double rate = RemoteSpeed(inputs).Beside;
         return (inputs.RemotePending / rate) + Math.Max((inputs.RemoteTokens / rate) + inputs.LastTransferSeconds, inputs.TransferSeconds) + OverheadSeconds;
     }
 
-    /// <summary>What was not measured yet is taken to be as fast as the other.</summary>
-    private static double Rate(double own, double other) => own > 0 ? own : other > 0 ? other : AssumedRate;
+    private static Speed LocalSpeed(in HandoverInputs inputs) =>
+        Of(new Speed(inputs.LocalRate, inputs.LocalRateBeside), inputs.LocalRunning, new Speed(inputs.RemoteRate, inputs.RemoteRateBeside));
+
+    private static Speed RemoteSpeed(in HandoverInputs inputs) =>
+        Of(new Speed(inputs.RemoteRate, inputs.RemoteRateBeside), inputs.RemoteRunning, new Speed(inputs.LocalRate, inputs.LocalRateBeside));
+
+    /// <summary>A device that has not been measured yet is taken to be as fast as the other.</summary>
+    private static Speed Of(Speed own, int running, Speed other)
+    {
+        double alone = own.Alone > 0 ? own.Alone : other.Alone > 0 ? other.Alone : AssumedRate;
+        double beside = own.Beside > 0 ? own.Beside : own.Alone <= 0 && running > 0 && other.Beside > 0 ? other.Beside : alone;
+        return new Speed(alone, beside);
+    }
+
+    /// <summary>Prompt tokens per second in steps of their own, and in those of the moment.</summary>
+    private readonly record struct Speed(double Alone, double Beside);
 }

@@ -96,7 +96,8 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
             remote.Load.Role.Decodes() ? remote.Load.Running : 0,
             localTokens * site.BytesPerToken / speed,
             Math.Min(localTokens, site.ChunkTokens) * site.BytesPerToken / speed,
-            site.Load.PrefillTokensPerSecondBeside);
+            site.Load.PrefillTokensPerSecondBeside,
+            remote.Load.PrefillTokensPerSecondBeside);
     }
 
     private PrefillChoice Chosen(RoutingQuery query, DeviceView remote, in HandoverInputs inputs)

@@ -46,6 +46,7 @@ public sealed record HandoverSnapshot
             RemoteTokens = inputs.RemoteTokens,
             RemotePendingTokens = inputs.RemotePending,
             RemoteTokensPerSecond = Math.Round(inputs.RemoteRate, 1),
+            RemoteTokensPerSecondBeside = Math.Round(inputs.RemoteRateBeside, 1),
             RemoteRunning = inputs.RemoteRunning,
             TransferSeconds = Math.Round(inputs.TransferSeconds, 6),
             LocalSeconds = Math.Round(HandoverCost.Local(inputs), 6),

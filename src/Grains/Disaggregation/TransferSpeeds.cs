@@ -14,6 +14,9 @@ public sealed class TransferSpeeds(DisaggregationOptions options, TimeProvider t
 
     private const double Smoothing = 0.2;
 
+    // After so many half-lives nothing is left of a measurement.
+    private const double Memory = 20;
+
     private readonly ConcurrentDictionary<string, Measurement> _measured = new(StringComparer.Ordinal);
 
     /// <summary>The devices that were measured, with their bytes per second.</summary>
@@ -34,6 +37,12 @@ public sealed class TransferSpeeds(DisaggregationOptions options, TimeProvider t
         }
 
         Measurement latest = new(bytes / elapsed.TotalSeconds, time.GetTimestamp());
+        if (!_measured.ContainsKey(device))
+        {
+            // Silos come and go, and each start makes a new device.
+            ForgetFaded();
+        }
+
         _measured.AddOrUpdate(device, latest, (_, last) => latest with { BytesPerSecond = Between(latest.BytesPerSecond, last.BytesPerSecond, (1 - Smoothing) * Remembered(last)) });
     }
 
@@ -43,6 +52,17 @@ public sealed class TransferSpeeds(DisaggregationOptions options, TimeProvider t
         foreach (string device in _measured.Keys.Where(device => !devices.Contains(device)))
         {
             _measured.TryRemove(device, out _);
+        }
+    }
+
+    private void ForgetFaded()
+    {
+        foreach ((string device, Measurement measured) in _measured)
+        {
+            if (time.GetElapsedTime(measured.At) > Memory * options.TransferHalfLife)
+            {
+                _measured.TryRemove(KeyValuePair.Create(device, measured));
+            }
         }
     }
 

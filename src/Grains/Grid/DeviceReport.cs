@@ -1,6 +1,5 @@
 using ServingGrid.Client;
 using ServingGrid.Engine;
-using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Grid;
@@ -142,7 +141,7 @@ public sealed record DeviceReport
     [Id(2)]
     public BlockChanges? Blocks { get; init; }
 
-    /// <summary>For the status page: where this silo's prompts were computed, and why.</summary>
-    [Id(3)]
-    public HandoverSnapshot? Handovers { get; init; }
+    /// <summary>How long ago the grid has accepted the device; null for one that is not a part of it yet. Another state of the grid may have done so.</summary>
+    [Id(4)]
+    public TimeSpan? AdmittedFor { get; init; }
 }

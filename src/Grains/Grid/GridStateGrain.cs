@@ -4,13 +4,14 @@ namespace ServingGrid.Grains.Grid;
 /// The <see cref="GridState"/> of a model. When its silo dies it starts anew elsewhere with a new epoch, and every device is back with its
 /// next report.
 /// </summary>
-internal sealed class GridStateGrain(ILocalSiloDetails silo, TimeProvider time, ILogger<GridStateGrain> log) : Grain, IGridStateGrain
+internal sealed class GridStateGrain(ILocalSiloDetails silo, ActiveSilos silos, TimeProvider time, ILogger<GridStateGrain> log) : Grain, IGridStateGrain
 {
     private GridState _state = null!;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _state = new GridState(this.GetPrimaryKeyString(), silo.SiloAddress, time, log);
+        string model = this.GetPrimaryKeyString();
+        _state = new GridState(model, silo.SiloAddress, () => silos.ThatMayServe(model), time, log);
         return Task.CompletedTask;
     }
 

@@ -1,5 +1,3 @@
-using ServingGrid.Grains.Disaggregation;
-
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>A device in the answer to a silo's report.</summary>
@@ -15,10 +13,6 @@ public sealed record DeviceEntry
     /// <summary>Time since the device last reported.</summary>
     [Id(2)]
     public required TimeSpan Age { get; init; }
-
-    /// <summary>As the device last reported them.</summary>
-    [Id(3)]
-    public HandoverSnapshot? Handovers { get; init; }
 }
 
 /// <summary>One entry of the grid's log of prefix caches.</summary>
@@ -78,4 +72,8 @@ public sealed record GridUpdate
     /// <summary>Where the grid's state lives: the first suspect when it does not answer.</summary>
     [Id(7)]
     public SiloAddress? Silo { get; init; }
+
+    /// <summary>The state does not know yet whether the reporting device may join: it is to ask again.</summary>
+    [Id(8)]
+    public bool Undecided { get; init; }
 }

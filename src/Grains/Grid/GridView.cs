@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ServingGrid.Client;
 
 namespace ServingGrid.Grains.Grid;
 
@@ -19,21 +20,31 @@ public sealed class GridView(TimeProvider time)
     /// <summary>The view of a model that the grid has.</summary>
     public ModelView Get(string model) => _models.GetOrAdd(model, name => new ModelView(name, time));
 
+    /// <summary>The models that have devices, by name.</summary>
+    internal IReadOnlyList<ModelCard> Cards =>
+        [.. _models.Values.Select(model => model.Devices.FirstOrDefault()?.Identity.Model).OfType<ModelCard>().OrderBy(card => card.Name, StringComparer.Ordinal)];
+
     /// <summary>A device by its id, whatever it serves.</summary>
     public DeviceView? FindDevice(string deviceId) =>
         _models.Values.SelectMany(model => model.Devices).FirstOrDefault(device => device.Identity.Id == deviceId);
 
-    /// <summary>Takes the grid's catalog: forgets models that are not in it, and makes room for those that are new.</summary>
-    internal void TakeCatalog(IReadOnlySet<string> models)
+    /// <summary>
+    /// Takes the grid's catalog: makes room for models that are new, and forgets those that are not in it, if it is complete and nothing else says that they are
+    /// there.
+    /// </summary>
+    internal void TakeCatalog(IReadOnlySet<string> models, bool isComplete)
     {
         foreach (string model in models)
         {
             Get(model);
         }
 
-        foreach (string model in _models.Keys.Where(model => !models.Contains(model)))
+        foreach ((string model, ModelView known) in _models)
         {
-            _models.TryRemove(model, out _);
+            if (isComplete && !models.Contains(model) && !(known.IsFresh && known.Devices.Count > 0))
+            {
+                _models.TryRemove(model, out _);
+            }
         }
     }
 }

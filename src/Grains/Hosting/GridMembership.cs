@@ -64,7 +64,7 @@ internal sealed class GridMembership(IServiceProvider services, WorkerOpening op
         catch (Exception exception) when (exception is OrleansException or TimeoutException or OperationCanceledException)
         {
             // The lease ends the membership, too.
-            log.ReportFailed(exception.Message);
+            log.NoAnswer($"The grid's state of model {services.GetRequiredService<LocalDevice>().Identity.Model.Name}", exception.Message);
         }
     }
 }

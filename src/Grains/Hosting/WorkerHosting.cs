@@ -57,6 +57,7 @@ public static class WorkerHosting
         {
             [WorkerMetadata.Device] = WorkerMetadata.DeviceId(siloName, options.Device),
             [WorkerMetadata.Role] = options.Role.ToString(),
+            [WorkerMetadata.Model] = options.ServedAs,
         });
 
         IServiceCollection services = silo.Services;
@@ -68,6 +69,9 @@ public static class WorkerHosting
         services.AddSingleton(provider => new Lazy<ILocalModel>(provider.GetRequiredService<Worker>));
         services.AddSingleton<LocalDevice>();
         services.AddSingleton<GridView>();
+        services.AddSingleton<ActiveSilos>();
+        services.AddSingleton<GridExchange>();
+        services.AddSingleton<CatalogWatch>();
         services.AddSingleton<GridReporter>();
         services.AddSingleton(_ => RoutingPolicies.Create(options.RoutingPolicy));
         services.AddSingleton<DeviceRouter>();

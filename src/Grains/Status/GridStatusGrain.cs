@@ -4,11 +4,14 @@ using ServingGrid.Grains.Grid;
 
 namespace ServingGrid.Grains.Status;
 
-/// <summary>Asks the catalog, the state of each model and every silo; a silo that does not answer is shown as it last reported.</summary>
-internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGrain
+/// <summary>
+/// Asks the catalog, the state of each model and every silo. Where catalog or state do not answer, the view of this grain's silo does; a silo that does not answer is shown as
+/// it last reported.
+/// </summary>
+internal sealed class GridStatusGrain(GridView view, TimeProvider time) : Grain, IGridStatusGrain
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan SiloPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private GridStatus? _last;
     private long _lastAt;
@@ -27,8 +30,9 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
 
     private async Task<GridStatus> Collect()
     {
-        IReadOnlyList<ModelCard> models = await GrainFactory.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels();
-        DeviceEntry[][] devices = await Task.WhenAll(models.Select(model => GrainFactory.GetGrain<IGridStateGrain>(model.Name).GetDevices()));
+        IReadOnlyList<ModelCard> models = await Ask(GrainFactory.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels()) ?? view.Cards;
+        DeviceEntry[][] devices = await Task.WhenAll(models.Select(
+            async model => await Ask(GrainFactory.GetGrain<IGridStateGrain>(model.Name).GetDevices()) ?? view.Find(model.Name)?.Entries() ?? []));
         return new GridStatus
         {
             At = time.GetUtcNow(),
@@ -40,6 +44,8 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
     private async Task<DeviceStatus> Describe(DeviceEntry entry)
     {
         (DeviceIdentity device, DeviceLoad load) = (entry.Device, entry.Load);
+        IDeviceGrain grain = load.Role.Decodes() ? GrainFactory.GetGrain<IDecodeGrain>(device.Id) : GrainFactory.GetGrain<IPrefillGrain>(device.Id);
+        DeviceDetails? details = await Ask(grain.GetDetails());
         return new DeviceStatus
         {
             Id = device.Id,
@@ -59,17 +65,18 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
             KvUsage = load.TotalBlocks == 0 ? 0 : Math.Round(1 - ((double)load.FreeBlocks / load.TotalBlocks), 4),
             PrefillTokensPerSecond = Math.Round(load.PrefillTokensPerSecond, 1),
             DecodeStepSeconds = Math.Round(load.DecodeStepSeconds, 6),
-            Details = await Ask(device, load.Role),
-            Handovers = entry.Handovers?.ToStatus(),
+            Details = details?.Silo,
+            Handovers = details?.Handovers.ToStatus(),
         };
     }
 
-    private async Task<SiloDetails?> Ask(DeviceIdentity device, DeviceRole role)
+    /// <summary>The answer, or null when there is none in time.</summary>
+    private async Task<T?> Ask<T>(Task<T> answer)
+        where T : class
     {
-        IDeviceGrain grain = role.Decodes() ? GrainFactory.GetGrain<IDecodeGrain>(device.Id) : GrainFactory.GetGrain<IPrefillGrain>(device.Id);
         try
         {
-            return await grain.GetDetails().WaitAsync(SiloPatience, time);
+            return await answer.WaitAsync(Patience, time);
         }
         catch (Exception failure) when (failure is GridException or OrleansException or TimeoutException)
         {

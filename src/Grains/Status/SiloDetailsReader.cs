@@ -1,13 +1,17 @@
 using ServingGrid.Client;
+using ServingGrid.Grains.Devices;
+using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Workers;
 
 namespace ServingGrid.Grains.Status;
 
 /// <summary>What this silo knows of itself. Thread-safe.</summary>
-internal sealed class SiloDetailsReader(LocalDevice device, GridView view, RequestsInFlight requests, CounterTally counters)
+internal sealed class SiloDetailsReader(LocalDevice device, GridView view, HandoverPlanner handovers, RequestsInFlight requests, CounterTally counters)
 {
-    public SiloDetails Read()
+    public DeviceDetails Read() => new(ReadSilo(), handovers.Snapshot());
+
+    private SiloDetails ReadSilo()
     {
         ModelView? model = view.Find(device.Identity.Model.Name);
         return new SiloDetails

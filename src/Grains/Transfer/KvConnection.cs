@@ -31,8 +31,11 @@ internal sealed class KvConnection : IDisposable
     /// <summary>False once broken: the next transfer needs a new one.</summary>
     public bool IsUsable => _failure is null;
 
-    /// <exception cref="KvTransferException">The peer cannot be reached, or refuses the secret.</exception>
-    public static async Task<KvConnection> ConnectAsync(string endpoint, KvTransferOptions options)
+    /// <param name="endpoint">"host:port".</param>
+    /// <param name="options">Secret and deadlines.</param>
+    /// <param name="open">Makes a socket.</param>
+    /// <exception cref="KvTransferException">The peer cannot be reached, or refuses the secret, or this process has no descriptor left.</exception>
+    public static async Task<KvConnection> ConnectAsync(string endpoint, KvTransferOptions options, Func<Socket> open)
     {
         int colon = endpoint.LastIndexOf(':');
         if (colon < 1 || !ushort.TryParse(endpoint.AsSpan(colon + 1), out ushort port))
@@ -40,10 +43,11 @@ internal sealed class KvConnection : IDisposable
             throw new KvTransferException(KvTransferFailure.Connection, $"'{endpoint}' is not host:port");
         }
 
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        KvSocket.Configure(socket);
+        Socket? socket = null;
         try
         {
+            socket = open();
+            KvSocket.Configure(socket);
             using var deadline = new CancellationTokenSource(options.ConnectTimeout);
             await socket.ConnectAsync(endpoint[..colon].Trim('[', ']'), port, deadline.Token);
             var stream = new NetworkStream(socket, ownsSocket: true);
@@ -52,13 +56,12 @@ internal sealed class KvConnection : IDisposable
         }
         catch (Exception exception)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw exception switch
             {
                 KvTransferException => exception,
                 OperationCanceledException => new KvTransferException(KvTransferFailure.Stalled, $"{endpoint} did not answer within {options.ConnectTimeout.TotalSeconds:0.#} s", exception),
-                IOException or SocketException => new KvTransferException(KvTransferFailure.Connection, $"{endpoint} cannot be reached: {exception.Message}", exception),
-                _ => exception,
+                _ => new KvTransferException(KvTransferFailure.Connection, $"{endpoint} cannot be reached: {exception.Message}", exception),
             };
         }
     }

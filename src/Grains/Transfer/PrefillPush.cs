@@ -14,13 +14,16 @@ public sealed record PrefillResult(ChosenToken First, int CachedTokens, long Sen
 
 /// <summary>
 /// Runs one prefill for a reservation elsewhere: blocks are sent as the engine announces them, while it computes the next chunk. The engine's
-/// thread only writes into a channel; gathering and sending happen on this object's own task.
+/// thread only writes into a channel; gathering, hashing and sending happen on a task of its own, not on the scheduler of the grain that waits for it, which has one turn at a
+/// time: pushes go on beside each other and beside the grain's other calls. What they take is bounded by what the engine computes for others at a time, by one run of
+/// blocks for each, and by the transport's window for each peer.
 /// </summary>
 public sealed class PrefillPush : IPrefillSink
 {
     // Bounded by the prompt: each block is announced once.
     private readonly Channel<(int First, int Count)> _ready = Channel.CreateUnbounded<(int First, int Count)>(new() { SingleReader = true, SingleWriter = true });
     private readonly TaskCompletionSource<PrefillResult> _computed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<EngineException> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private PrefillPush()
     {
@@ -46,15 +49,25 @@ public sealed class PrefillPush : IPrefillSink
             return submitted.Refused!;
         }
 
-        using CancellationTokenRegistration stop = cancellation.Register(prefill.Release);
+        // Computing and sending end together: when either fails or the request ends, so does the other.
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using CancellationTokenRegistration stop = ended.Token.Register(prefill.Release);
+        Task<(long Bytes, TimeSpan Time)> sending = Task.Run(() => push.SendAllAsync(transport, target, prefill, ended.Token), CancellationToken.None);
         try
         {
-            (long bytes, TimeSpan time) = await push.SendAllAsync(transport, target, prefill, cancellation);
-            return await push._computed.Task.WaitAsync(cancellation) with { SentBytes = bytes, SendTime = time };
+            if (await Task.WhenAny(sending, push._failed.Task) != sending)
+            {
+                throw await push._failed.Task;
+            }
+
+            // It ends with the last block, which is ready when the prompt is computed.
+            (long bytes, TimeSpan time) = await sending;
+            return await push._computed.Task with { SentBytes = bytes, SendTime = time };
         }
         finally
         {
-            prefill.Release();
+            await ended.CancelAsync();
+            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -71,7 +84,7 @@ public sealed class PrefillPush : IPrefillSink
     /// <inheritdoc/>
     public void Failed(PrefillHandle prefill, EngineException reason)
     {
-        _computed.TrySetException(reason);
+        _failed.TrySetResult(reason);
         _ready.Writer.TryComplete(reason);
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net.Sockets;
 using ServingGrid.Engine.Disaggregation;
 
 namespace ServingGrid.Grains.Transfer;
@@ -9,9 +10,21 @@ namespace ServingGrid.Grains.Transfer;
 /// KV transfer over TCP: one connection to each peer, made when first needed and again after it broke. Blocks are gathered piece by piece into
 /// pooled buffers, a window of which is in flight.
 /// </summary>
-public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, IDisposable
+public sealed class TcpKvTransport : IKvTransport, IDisposable
 {
+    // No failure stays in here: it would be that of every later transfer.
     private readonly ConcurrentDictionary<string, Lazy<Task<KvConnection>>> _connections = new(StringComparer.Ordinal);
+    private readonly KvTransferOptions _options;
+    private readonly Func<Socket> _open;
+
+    public TcpKvTransport(KvTransferOptions options)
+        : this(options, () => new Socket(SocketType.Stream, ProtocolType.Tcp))
+    {
+    }
+
+    /// <param name="options">How it sends.</param>
+    /// <param name="open">Makes a socket.</param>
+    internal TcpKvTransport(KvTransferOptions options, Func<Socket> open) => (_options, _open) = (options, open);
 
     /// <inheritdoc/>
     public async Task SendAsync(KvTarget target, PrefillHandle source, int firstBlock, int count, CancellationToken cancellation)
@@ -24,7 +37,7 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
             using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             try
             {
-                foreach (KvPiece piece in KvPieces.Cut(source.Layout, firstBlock, count, options.MaxFrameBytes))
+                foreach (KvPiece piece in KvPieces.Cut(source.Layout, firstBlock, count, _options.MaxFrameBytes))
                 {
                     await connection.EnterAsync(failed.Token);
                     pieces.Add(SendPieceAsync(connection, target, source, piece, failed));
@@ -90,7 +103,7 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
                     return;
                 }
 
-                if (outcome != FrameOutcome.Corrupt || attempt == options.MaxResends)
+                if (outcome != FrameOutcome.Corrupt || attempt == _options.MaxResends)
                 {
                     throw new KvTransferException(KvTransferFailure.Refused, $"the receiver refused a frame: {outcome}");
                 }
@@ -123,9 +136,9 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
                     return connection;
                 }
             }
-            catch (KvTransferException)
+            catch
             {
-                // The next transfer tries again.
+                // Whatever it was: the next transfer tries again.
                 _connections.TryRemove(KeyValuePair.Create(endpoint, entry));
                 throw;
             }
@@ -134,7 +147,7 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
         }
     }
 
-    private Task<KvConnection> Connect(string endpoint)
+    private async Task<KvConnection> Connect(string endpoint)
     {
         // Silos come and go, each with a port of its own: what is left of those that went goes when a new one comes.
         foreach ((string peer, Lazy<Task<KvConnection>> entry) in _connections)
@@ -145,6 +158,6 @@ public sealed class TcpKvTransport(KvTransferOptions options) : IKvTransport, ID
             }
         }
 
-        return KvConnection.ConnectAsync(endpoint, options);
+        return await KvConnection.ConnectAsync(endpoint, _options, _open);
     }
 }

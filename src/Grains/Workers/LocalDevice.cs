@@ -76,6 +76,9 @@ internal static class WorkerMetadata
     /// <summary>Key of the device's id.</summary>
     public const string Device = "servinggrid.device";
 
+    /// <summary>Key of the name of the model.</summary>
+    public const string Model = "servinggrid.model";
+
     /// <summary>Key of the role that the silo started with.</summary>
     public const string Role = "servinggrid.role";
 

@@ -66,7 +66,7 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
                 model.Config, model.Weights, model.Fingerprint, tokenizer, device, engineOptions, time, loggers?.CreateLogger<InferenceEngine>());
             ModelCard card = new()
             {
-                Name = options.ModelName ?? Path.GetFileNameWithoutExtension(options.ModelPath),
+                Name = options.ServedAs,
                 Fingerprint = model.Fingerprint,
                 ContextLength = engine.ContextLength,
                 VocabularySize = model.Config.VocabularySize,

@@ -20,6 +20,9 @@ public sealed record WorkerOptions
     /// <summary>Name under which clients ask for the model; null: the file's name without extension.</summary>
     public string? ModelName { get; init; }
 
+    /// <summary>The name that the model has in the grid.</summary>
+    public string ServedAs => ModelName ?? Path.GetFileNameWithoutExtension(ModelPath);
+
     public DeviceRole Role { get; init; } = DeviceRole.Both;
 
     /// <summary>"auto", "cpu", or another of <see cref="DeviceCatalog.List"/>.</summary>

@@ -89,6 +89,53 @@ public sealed class DisaggregationTests
     }
 
     [Fact]
+    public async Task Generate_DevicesGiveEachOtherTheSamePrompt_NeitherWaitsForTheOther()
+    {
+        // A wait for each other would end with the prefill time-out.
+        WorkerOptions patient = Always with { Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
+        await using GridCluster cluster = await GridCluster.Start(2, patient);
+        await KnowEachOther(cluster);
+        string[] devices = [.. cluster.Silos.Select(silo => cluster.Service<LocalDevice>(silo).Identity.Id)];
+        for (int round = 0; round < 10; round++)
+        {
+            int[] prompt = GridCluster.Prompt(300, 700 + round);
+            int[][] tokens = await Task.WhenAll(devices.Select(other => RunBeside(cluster, prompt, avoid: other))).WaitAsync(TimeSpan.FromMinutes(2));
+            Assert.Equal(tokens[0], tokens[1]);
+        }
+
+        Assert.All(cluster.Silos, silo => Assert.True(cluster.Service<HandoverPlanner>(silo).Snapshot().Remote > 0));
+        await cluster.AssertIdle();
+    }
+
+    [Fact]
+    public async Task Generate_PrefillDeviceAwaitsTheSamePromptFromElsewhere_ComputesIt()
+    {
+        WorkerOptions patient = Always with { Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
+        await using GridCluster cluster = await Split(patient);
+        int[] prompt = GridCluster.Prompt(300, 12);
+        Reservation awaited = (await Engine(cluster, DeviceRole.Prefill).ReserveAsync(new SequenceRequest { Id = "awaited", Prompt = prompt, MaxTokens = 5 }, TimeSpan.FromMinutes(30))).Accepted!;
+
+        Assert.Equal(12, (await cluster.Run(Request(prompt, 1)).WaitAsync(TimeSpan.FromMinutes(2))).Tokens.Length);
+
+        awaited.Release();
+        await cluster.AssertIdle();
+    }
+
+    [Fact]
+    public async Task Generate_RoomOfThePrefillDeviceIsReserved_ComputedHereInTheSameAttempt()
+    {
+        WorkerOptions patient = Always with { MaxSequences = 1, Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
+        await using GridCluster cluster = await Split(patient);
+        Reservation place = (await Engine(cluster, DeviceRole.Prefill).ReserveAsync(
+            new SequenceRequest { Id = "place", Prompt = GridCluster.Prompt(20), MaxTokens = 5 }, TimeSpan.FromMinutes(30))).Accepted!;
+
+        Assert.Equal(12, (await cluster.Run(Request(GridCluster.Prompt(100, 13), 1)).WaitAsync(TimeSpan.FromMinutes(2))).Tokens.Length);
+
+        place.Release();
+        await cluster.AssertIdle();
+    }
+
+    [Fact]
     public async Task Generate_PrefillTakesTooLong_ComputedHereInTheSameAttempt()
     {
         WorkerOptions impatient = Always with { MaxSequences = 1, Disaggregation = Always.Disaggregation with { PrefillTimeout = TimeSpan.FromSeconds(1) } };
@@ -96,8 +143,9 @@ public sealed class DisaggregationTests
         await using GridCluster cluster = await Split(impatient);
         InferenceEngine prefill = Engine(cluster, DeviceRole.Prefill);
 
-        // Its only place is taken: the silo reports, and the prompt waits there.
-        Reservation place = (await prefill.ReserveAsync(new SequenceRequest { Id = "place", Prompt = GridCluster.Prompt(20), MaxTokens = 5 }, TimeSpan.FromMinutes(5))).Accepted!;
+        // Its only place is taken for much longer, by streams of its own: the silo reports, and the prompt waits there.
+        SequenceHandle[] streams = [.. Enumerable.Range(0, 20).Select(i => prefill.Submit(
+            new SequenceRequest { Id = "place", Prompt = GridCluster.Prompt(20, i), MaxTokens = 2000, IgnoreEos = true }).Accepted!)];
         IRequestGrain grain = cluster.Grains.GetGrain<IRequestGrain>($"slow/{Guid.NewGuid():N}");
         PlacementHints.Set(GridCluster.Model, prompt.Length, [], []);
         List<GenerateUpdate> updates = await grain.Generate(new GenerateAttempt { Request = GridCluster.Request(prompt, 8) }).ToListAsync();
@@ -106,7 +154,8 @@ public sealed class DisaggregationTests
         Assert.Equal(FinishReason.Length, updates[^1].Finish);
         Assert.Equal(8, updates.Sum(update => update.Tokens.Count));
         Assert.True(Engine(cluster, DeviceRole.Decode).Status.ComputedPromptTokens >= prompt.Length);
-        place.Release();
+        Assert.NotEqual(0, prefill.Status.Running);
+        Array.ForEach(streams, stream => stream.Cancel());
         await cluster.AssertIdle();
     }
 
@@ -131,13 +180,27 @@ public sealed class DisaggregationTests
     private static async Task<GridCluster> Split(WorkerOptions? options = null)
     {
         GridCluster cluster = await GridCluster.Start(2, index => (options ?? Always) with { Role = index == 0 ? DeviceRole.Decode : DeviceRole.Prefill });
+        await KnowEachOther(cluster);
+        return cluster;
+    }
+
+    private static async Task KnowEachOther(GridCluster cluster)
+    {
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         while (cluster.Silos.Any(silo => cluster.Service<GridView>(silo).Find(GridCluster.Model) is not { IsFresh: true, Devices.Count: 2 }))
         {
             await Task.Delay(10, limit.Token);
         }
+    }
 
-        return cluster;
+    /// <summary>A prompt on another device than <paramref name="avoid"/>.</summary>
+    private static async Task<int[]> RunBeside(GridCluster cluster, int[] prompt, string avoid)
+    {
+        PlacementHints.Set(GridCluster.Model, prompt.Length, [], [avoid]);
+        List<GenerateUpdate> updates = await cluster.Grains.GetGrain<IRequestGrain>($"beside/{Guid.NewGuid():N}")
+            .Generate(new GenerateAttempt { Request = GridCluster.Request(prompt, 4), Avoid = [avoid] }).ToListAsync();
+        PlacementHints.Clear();
+        return [.. updates.SelectMany(update => update.Tokens).Select(token => token.Token)];
     }
 
     private static InferenceEngine Engine(GridCluster cluster, DeviceRole role) =>

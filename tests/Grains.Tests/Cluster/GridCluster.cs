@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Core.Internal;
 using Orleans.TestingHost;
 using ServingGrid.Client;
 using ServingGrid.Engine;
@@ -47,25 +48,28 @@ internal sealed class GridCluster : IAsyncDisposable
     {
         GridCluster cluster = new(silos, options);
         await cluster._cluster.DeployAsync();
-        await cluster.AwaitViews(silos);
+        await cluster.AwaitViews();
         cluster.Client = new GridClient(
             cluster._cluster.Client, Microsoft.Extensions.Options.Options.Create(new GridClientOptions()), TimeProvider.System, NullLogger<GridClient>.Instance);
         return cluster;
     }
 
     /// <summary>A silo that has just joined is in the others' views with their next report only.</summary>
-    private async Task AwaitViews(int devices)
+    private async Task AwaitViews()
     {
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         foreach (GridView view in Silos.Select(Service<GridView>))
         {
-            while (view.Find(Model)?.Devices.Count != devices)
+            while (view.Models.Sum(model => view.Find(model)?.Devices.Count) != Silos.Count)
             {
-                Assert.False(limit.IsCancellationRequested, $"{view.Find(Model)?.Devices.Count} of {devices} devices are known");
+                Assert.False(limit.IsCancellationRequested, $"{view.Models.Sum(model => view.Find(model)?.Devices.Count)} of {Silos.Count} devices are known");
                 await Task.Delay(5, CancellationToken.None);
             }
         }
     }
+
+    /// <summary>Ends a grain's activation, as the loss of its silo does: the next call begins anew.</summary>
+    public static async Task Forget(IAddressable grain) => await grain.AsReference<IGrainManagementExtension>().DeactivateOnIdle();
 
     /// <summary>The engine of a silo.</summary>
     public InferenceEngine EngineOf(InProcessSiloHandle silo) => _workers[silo.Name].Engine;

@@ -28,6 +28,8 @@ public sealed class GridStatusTests
         Assert.Equal(100, request.PromptTokens);
         Assert.Equal(["decode", "prefill"], status.Devices.Select(device => device.Role).Order());
         Assert.All(status.Devices, device => Assert.Equal(("serving", GridCluster.Model), (device.State, device.Model)));
+        Assert.Equal(("always", "always"), (status.Devices[0].Handovers!.Mode, status.Devices[1].Handovers!.Mode));
+        Assert.InRange(Decode(status).Handovers!.Remote, 1, long.MaxValue);
         Assert.Equal((2, true), (Decode(status).Details!.ViewDevices, Decode(status).Details!.ViewIsFresh));
 
         await stop.CancelAsync();

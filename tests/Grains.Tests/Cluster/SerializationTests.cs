@@ -60,8 +60,20 @@ public sealed class SerializationTests
         Remote = 1,
         Local = 2,
         LocalFallback = 3,
-        LastInputs = new HandoverInputs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11),
+        LastInputs = new HandoverInputs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
         Peers = [new PrefillPeer("p", 1.5, 2, TimeSpan.FromSeconds(3))],
+    };
+
+    private static readonly SiloDetails Details = new()
+    {
+        CachedBlocks = 1,
+        ViewAge = 0.2,
+        ViewIsFresh = true,
+        ViewDevices = 3,
+        ViewBlocks = 4,
+        RequestCount = 5,
+        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5 }],
+        Counters = new Dictionary<string, long> { ["c"] = 6 },
     };
 
     public static TheoryData<object> Messages =>
@@ -76,10 +88,12 @@ public sealed class SerializationTests
             Device = FakeDevices.Identity(1),
             Load = FakeDevices.Load(1, 2, 3, DeviceRole.Decode, DeviceState.Draining) with { Waiting = 9, PrefillTokensPerSecond = 1.5, DecodeStepSeconds = 2.5 },
             Blocks = new BlockChanges { After = 1, LastId = 2, Reset = true, Stored = [3], Removed = [4] },
-            Handovers = Handovers,
+            AdmittedFor = TimeSpan.FromSeconds(5),
         },
-        FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3)) with { Handovers = Handovers }], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
-            with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no", Silo = FakeDevices.Identity(3).Silo },
+        FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3))], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
+            with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no", Silo = FakeDevices.Identity(3).Silo, Undecided = true },
+        new CatalogAnswer([FakeDevices.Identity(1).Model], true),
+        new DeviceDetails(Details, Handovers),
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3) },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
         new GridStatus
@@ -127,20 +141,11 @@ public sealed class SerializationTests
                             LocalSeconds = 13,
                             RemoteSeconds = 14,
                             LocalTokensPerSecondBeside = 18,
+                            RemoteTokensPerSecondBeside = 19,
                         },
                         Peers = [new PrefillPeerStatus { Device = "d", TransferBytesPerSecond = 15, Failures = 16, OutFor = 17 }],
                     },
-                    Details = new SiloDetails
-                    {
-                        CachedBlocks = 1,
-                        ViewAge = 0.2,
-                        ViewIsFresh = true,
-                        ViewDevices = 3,
-                        ViewBlocks = 4,
-                        RequestCount = 5,
-                        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5 }],
-                        Counters = new Dictionary<string, long> { ["c"] = 6 },
-                    },
+                    Details = Details,
                 },
             ],
         },

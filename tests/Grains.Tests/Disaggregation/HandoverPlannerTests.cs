@@ -43,7 +43,7 @@ public sealed class HandoverPlannerTests
         Assert.Equal(Remote, planner.Decide(Site(running: 4), Prompt(2000))?.Device.Identity.Id);
         HandoverSnapshot snapshot = planner.Snapshot();
         Assert.Equal((1, 0, 0), (snapshot.Remote, snapshot.Local, snapshot.LocalFallback));
-        Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0), snapshot.LastInputs);
+        Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0, 0), snapshot.LastInputs);
     }
 
     [Fact]
@@ -96,6 +96,45 @@ public sealed class HandoverPlannerTests
         Assert.Null(New().Decide(Site(running: 4), Prompt(2000)));
         Apply(FakeDevices.Entry(2, FakeDevices.Load(running: 1) with { PrefillTokensPerSecond = 1000 }));
         Assert.NotNull(New().Decide(Site(running: 4), Prompt(2000)));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(32)]
+    public void Decide_EqualDevicesThatBothDecode_KeepTheirPrompts(int streams)
+    {
+        DeviceLoad load = FakeDevices.Load(streams) with { PrefillTokensPerSecond = 1000, PrefillTokensPerSecondBeside = 250 };
+        Apply(FakeDevices.Entry(2, load));
+        HandoverPlanner planner = New();
+
+        Assert.Null(planner.Decide(Site() with { Load = load }, Prompt(2000)));
+        Assert.Null(planner.Decide(new DecodeSite(FakeDevices.Identity(2), load, BytesPerToken, 512), Prompt(2000)));
+        Assert.Equal((0, 2), (planner.Snapshot().Remote, planner.Snapshot().Local));
+    }
+
+    [Fact]
+    public void Decide_PromptGetsMoreOfEachStepThere_Remote()
+    {
+        DeviceLoad load = FakeDevices.Load(4) with { PrefillTokensPerSecond = 1000, PrefillTokensPerSecondBeside = 250 };
+        Apply(FakeDevices.Entry(2, load with { PrefillTokensPerSecondBeside = 500 }));
+        PrefillChoice? choice = New().Decide(Site() with { Load = load }, Prompt(2000));
+
+        // What its answer is expected to take counts what it gets there, too.
+        Assert.InRange(choice!.Expected, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(4.2));
+    }
+
+    [Fact]
+    public void Decide_DecodingDeviceThatHasComputedNoPrompt_TakenToBeLikeThisOne()
+    {
+        DeviceLoad load = FakeDevices.Load(4) with { PrefillTokensPerSecond = 1000, PrefillTokensPerSecondBeside = 250 };
+        Apply(FakeDevices.Entry(2, FakeDevices.Load(4)));
+        Assert.Null(New().Decide(Site() with { Load = load }, Prompt(2000)));
+        Assert.Null(New().Decide(Site() with { Load = FakeDevices.Load(4) }, Prompt(2000)));
+
+        // One that decodes nothing is faster, measured or not.
+        Apply(FakeDevices.Entry(2, FakeDevices.Load()));
+        Assert.NotNull(New().Decide(Site() with { Load = load }, Prompt(2000)));
     }
 
     [Fact]

@@ -15,6 +15,22 @@ public sealed class TransferSpeedsTests
     public TransferSpeedsTests() => _speeds = new TransferSpeeds(_options, _time);
 
     [Fact]
+    public void Note_AnotherDeviceLongAfterwards_WhatHasFadedIsForgotten()
+    {
+        var time = new FakeTimeProvider();
+        DisaggregationOptions options = new();
+        TransferSpeeds speeds = new(options, time);
+        speeds.Note("gone", 1_000_000, TimeSpan.FromSeconds(1));
+        time.Advance(20 * options.TransferHalfLife);
+        speeds.Note("young", 1_000_000, TimeSpan.FromSeconds(1));
+        Assert.Equal(2, speeds.Measured.Count);
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        speeds.Note("new", 1_000_000, TimeSpan.FromSeconds(1));
+        Assert.Equal(["new", "young"], speeds.Measured.Select(entry => entry.Key).Order());
+    }
+
+    [Fact]
     public void From_NothingMeasured_AsConfigured() => Assert.Equal(Configured, _speeds.From(Device));
 
     [Fact]

@@ -151,9 +151,10 @@ public sealed class DeviceRouterTests
         _view.Get("m").Apply(update);
         Assert.Equal((update.Epoch, 7), _view.Get("m").Position);
 
-        // A catalog that starts anew knows the other models again within a second.
-        _view.TakeCatalog(new HashSet<string>());
-        _view.TakeCatalog(new HashSet<string> { "m" });
+        // Nothing has been heard of it, and then it is there again.
+        _time.Advance(ModelView.MaxAge + TimeSpan.FromMilliseconds(1));
+        _view.TakeCatalog(new HashSet<string>(), isComplete: true);
+        _view.TakeCatalog(new HashSet<string> { "m" }, isComplete: true);
 
         Assert.Equal((0, (Guid.Empty, 0L)), (_view.Get("m").BlockCount, _view.Get("m").Position));
     }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using ServingGrid.Engine.Disaggregation;
 using ServingGrid.Grains.Transfer;
 using ServingGrid.Kernels;
@@ -112,6 +113,37 @@ public sealed class KvTransferTests
         Assert.Equal(KvTransferFailure.Connection, exception.Failure);
         await rig.Transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline);
         Assert.Equal(source.Bytes, received.Bytes);
+    }
+
+    [Fact]
+    public async Task Send_NoDescriptorIsLeft_FailsAndTheNextAttemptConnectsAnew()
+    {
+        await using var rig = new TransferRig();
+        int opened = 0;
+        using var transport = new TcpKvTransport(
+            rig.Options, () => opened++ == 0 ? throw new SocketException((int)SocketError.TooManyOpenSockets) : new Socket(SocketType.Stream, ProtocolType.Tcp));
+        (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(1);
+        (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
+
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline));
+        Assert.Equal((KvTransferFailure.Connection, 0), (exception.Failure, transport.Connections));
+
+        await transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline);
+        Assert.Equal(source.Bytes, received.Bytes);
+    }
+
+    [Theory]
+    [InlineData("[]:1")]
+    [InlineData("no port")]
+    [InlineData("no such host.:1")]
+    public async Task Send_EndpointThatIsNone_FailsAndIsNotKept(string endpoint)
+    {
+        await using var rig = new TransferRig();
+        (PrefillHandle prefill, _) = rig.NewPrefill(1);
+        (Reservation reservation, _) = rig.NewReservation(1);
+
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation, endpoint), prefill, 0, 1, default).WaitAsync(Deadline));
+        Assert.Equal((KvTransferFailure.Connection, 0), (exception.Failure, rig.Transport.Connections));
     }
 
     [Theory]
