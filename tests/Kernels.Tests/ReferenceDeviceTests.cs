@@ -9,5 +9,7 @@ public sealed class ReferenceDeviceTests : DeviceSuite
 {
     protected override Device CreateDevice() => new ReferenceDevice();
 
+    protected override bool SmallShapesOnly => true;
+
     protected override double ProductTolerance(GgmlType type) => 0;
 }

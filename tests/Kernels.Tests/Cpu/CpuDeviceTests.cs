@@ -51,6 +51,18 @@ public abstract class CpuDeviceSuite : CheckedDeviceSuite
         }
     }
 
+    [Theory]
+    [InlineData(6, 3, 64)]
+    [InlineData(4, 2, 8)]
+    [InlineData(2, 2, 40)]
+    public void Attention_Q8NotFiniteKeyValueOrQuery_ShowsInEveryRowThatReadsItAndInNoOther(int heads, int kvHeads, int headSize) =>
+        Attention_NotFiniteKeyValueOrQuery_ShowsInEveryRowThatReadsItAndInNoOther(heads, kvHeads, headSize, KvType.Q8);
+
+    [Theory]
+    [MemberData(nameof(Q8Shapes))]
+    public void Attention_Q8CacheThatHeldAnything_SameBitsAsZeroed(int heads, int kvHeads, int headSize) =>
+        Attention_CacheThatHeldAnything_SameBitsAsZeroed(heads, kvHeads, headSize, KvType.Q8);
+
     [Fact]
     public void GatherScatterCopy_Q8_RoundTrip() => GatherScatterCopy_Blocks_RoundTripInTheStatedLayout(KvType.Q8);
 

@@ -22,6 +22,12 @@ internal sealed class AttentionRig : IDisposable
     // By seed: ten times the sequence's tokens plus which of query, key and value.
     private readonly Dictionary<int, float[]> _values = [];
 
+    /// <summary>What every word of the cache holds before a run.</summary>
+    public uint Unwritten { get; init; } = 0xFFFFFFFF;
+
+    /// <summary>A number that takes the place of another one, in the first sequence of a run.</summary>
+    public Change? Change { get; set; }
+
     public AttentionRig(Device device, AttentionShape shape, KvType type, bool headNorm, RopeStyle style)
     {
         _device = device;
@@ -64,9 +70,9 @@ internal sealed class AttentionRig : IDisposable
                 {
                     int row = batch.RowCount;
                     batch.AddSequence(new int[count], done[s], tables[s], 32, 0);
-                    Fill(query, row, count, queryColumns, done[s], sequences[s].Tokens * 10 + 1);
-                    Fill(key, row, count, kvColumns, done[s], sequences[s].Tokens * 10 + 2);
-                    Fill(value, row, count, kvColumns, done[s], sequences[s].Tokens * 10 + 3);
+                    Fill(query, row, count, queryColumns, done[s], sequences[s].Tokens * 10 + 1, s == 0 && Change?.Of == ChangeOf.Query);
+                    Fill(key, row, count, kvColumns, done[s], sequences[s].Tokens * 10 + 2, s == 0 && Change?.Of == ChangeOf.Key);
+                    Fill(value, row, count, kvColumns, done[s], sequences[s].Tokens * 10 + 3, s == 0 && Change?.Of == ChangeOf.Value);
                     members.Add((s, count));
                 }
             }
@@ -131,14 +137,20 @@ internal sealed class AttentionRig : IDisposable
         _norm?.Key.Dispose();
     }
 
-    private void Fill(Tensor tensor, int row, int count, int columns, int position, int seed)
+    private void Fill(Tensor tensor, int row, int count, int columns, int position, int seed, bool changed)
     {
         if (!_values.TryGetValue(seed, out float[]? values))
         {
             _values[seed] = values = Numbers.Normal(seed, seed / 10 * columns);
         }
 
-        _device.Write(tensor, row, count, values.AsSpan(position * columns, count * columns));
+        float[] rows = values[(position * columns)..((position + count) * columns)];
+        if (changed && Change is { } change && change.Position >= position && change.Position < position + count)
+        {
+            rows[((change.Position - position) * columns) + change.Column] = change.Number;
+        }
+
+        _device.Write(tensor, row, count, rows);
     }
 
     private static int[][] Tables((int Tokens, int Chunk)[] sequences)
@@ -152,10 +164,25 @@ internal sealed class AttentionRig : IDisposable
     private void Poison()
     {
         byte[] bytes = new byte[_layout.BlockBytes * _layout.Layers];
-        bytes.AsSpan().Fill(0xFF);
+        MemoryMarshal.Cast<byte, uint>(bytes.AsSpan()).Fill(Unwritten);
         for (int block = 0; block < Blocks; block++)
         {
             _device.Scatter(_cache, 0, _layout.Layers, [block], bytes);
         }
     }
 }
+
+/// <summary>Which of a position's three rows.</summary>
+public enum ChangeOf
+{
+    Query,
+    Key,
+    Value,
+}
+
+/// <summary>A number in a row of queries, keys or values, before RoPE.</summary>
+/// <param name="Of">Which row.</param>
+/// <param name="Position">Position in the sequence.</param>
+/// <param name="Column">Column of the row.</param>
+/// <param name="Number">What is put there.</param>
+internal readonly record struct Change(ChangeOf Of, int Position, int Column, float Number);

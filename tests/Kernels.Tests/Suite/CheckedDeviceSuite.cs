@@ -5,7 +5,7 @@ namespace ServingGrid.Kernels.Tests.Suite;
 
 /// <summary>
 /// The suite for devices that work in memory of their own: misuse is refused with an exception before that memory is touched,
-/// and the device stays in service.
+/// and the device stays in service; and what F32 does not hold shows.
 /// </summary>
 public abstract class CheckedDeviceSuite : DeviceSuite
 {
@@ -127,6 +127,26 @@ public abstract class CheckedDeviceSuite : DeviceSuite
         Assert.Throws<ArgumentOutOfRangeException>(() => Device.Write(tensor, -1, 1, values));
         Assert.Throws<ArgumentException>(() => Device.Read(tensor, 0, 2, new float[15]));
         Device.Write(tensor, 0, 2, values);
+    }
+
+    /// <summary>Squares that F32 does not hold: an inverse of zero would make a row of zeros, which looks like a result.</summary>
+    [Fact]
+    public void NormedProjection_RowWhoseSquaresOverflow_Shows()
+    {
+        const int Columns = 64;
+        using Matrix weights = Device.LoadMatrix(Numbers.Matrix(GgmlType.Q8_0, Columns, Columns, 31));
+        using Vector norm = Device.LoadVector(TensorData.FromFloats("norm", 1, Columns, Numbers.Normal(33, Columns)));
+        using Tensor input = Device.AllocateTensor(2, Columns);
+        using Tensor output = Device.AllocateTensor(2, Columns);
+        float[] values = Numbers.Normal(34, 2 * Columns);
+        values[Columns + 5] = 1e30f;
+        Device.Write(input, 0, 2, values);
+        Device.BeginStep(Tokens(1, 2));
+        Device.NormedProjection(input, norm, 1e-5f, [new Projection(weights, null, output)]);
+        float[] actual = new float[2 * Columns];
+        Device.Read(output, 0, 2, actual);
+        Assert.All(actual.Take(Columns), x => Assert.True(float.IsFinite(x)));
+        Assert.All(actual.Skip(Columns), x => Assert.False(float.IsFinite(x)));
     }
 
     private static StepBatch Tokens(params int[] tokens)

@@ -87,12 +87,13 @@ internal sealed class ReferenceKvCache(KvLayout layout, int blockCount) : KvCach
         float[] rounded = new float[head.Length];
         for (int d = 0; d < head.Length; d++)
         {
-            rounded[d] = Layout.Type switch
+            float number = Layout.Type switch
             {
                 KvType.F16 => (float)(Half)head[d],
                 KvType.F32 => head[d],
                 _ => scale == 0 ? 0 : MathF.Round(head[d] / scale) * scale,
             };
+            rounded[d] = float.IsFinite(number) ? number : BitConverter.UInt32BitsToSingle(0x7FC00000);
         }
 
         return rounded;

@@ -26,15 +26,16 @@ internal static unsafe class AttentionState<L, V>
     }
 
     /// <summary>Adds the next piece. A piece without scores changes nothing; a first piece is taken as it is.</summary>
+    /// <remarks>A piece whose scores are none of them numbers has no maximum either, but its sums are not zero: it leaves the total not a number.</remarks>
     [MethodImpl(KernelCode.Optimized)]
     public static void Merge(float* total, float* piece, int floats)
     {
-        if (float.IsNegativeInfinity(piece[0]))
+        if (IsEmpty(piece))
         {
             return;
         }
 
-        if (float.IsNegativeInfinity(total[0]))
+        if (IsEmpty(total))
         {
             Buffer.MemoryCopy(piece, total, floats * sizeof(float), floats * sizeof(float));
             return;
@@ -53,7 +54,12 @@ internal static unsafe class AttentionState<L, V>
 
     /// <summary>output = o / Σ l.</summary>
     [MethodImpl(KernelCode.Optimized)]
-    public static void Finish(float* state, int headSize, float* output)
+    public static void Finish(float* state, int headSize, float* output) =>
+        VectorMath<L, V>.Scale(state + AttentionGeometry.StateOutput, 1f / Sum(state), headSize, output);
+
+    private static bool IsEmpty(float* state) => float.IsNegativeInfinity(state[0]) && Sum(state) == 0;
+
+    private static float Sum(float* state)
     {
         float* sums = state + AttentionGeometry.StateSums;
         float sum = 0;
@@ -62,6 +68,6 @@ internal static unsafe class AttentionState<L, V>
             sum += sums[lane];
         }
 
-        VectorMath<L, V>.Scale(state + AttentionGeometry.StateOutput, 1f / sum, headSize, output);
+        return sum;
     }
 }

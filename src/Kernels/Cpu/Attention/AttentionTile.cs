@@ -18,8 +18,9 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// their value times 2^-112 (<see cref="HalfFloats"/>), and the queries and the probabilities carry 2^112 instead.
 /// </para>
 /// <para>
-/// Slots beyond a row's position may hold anything, even NaN: their scores are replaced before the maximum is taken, and the
-/// product with the values stops at the last slot that any of its rows may see; up to there the step has written all.
+/// Slots beyond a row's position may hold anything, even NaN: their scores are replaced before the maximum is taken, and no row's
+/// probabilities are multiplied with values that it may not see, not even by zero. Some rows share the product up to the last slot that all of them see;
+/// each takes the few that it sees beyond for itself (<see cref="RowValues{L,V}"/>).
 /// </para>
 /// </remarks>
 internal static unsafe class AttentionTile<L, V>
@@ -104,9 +105,11 @@ internal static unsafe class AttentionTile<L, V>
         int least = blockSize;
         for (int i = 0; i < rows; i++)
         {
-            int own = Math.Min(blockSize, limits[first + i] - start);
+            int own = Math.Clamp(limits[first + i] - start, 0, blockSize);
             seen = Math.Max(seen, own);
-            least = Math.Min(least, own);
+
+            // Rows that only fill the tile see nothing anywhere.
+            least = limits[first + i] == 0 ? least : Math.Min(least, own);
         }
 
         if (seen <= 0)
@@ -135,9 +138,15 @@ internal static unsafe class AttentionTile<L, V>
         }
 
         float* output = state + AttentionGeometry.StateOutput;
-        for (int c = 0; c < geometry.PaddedHead; c += BlockProduct.Columns)
+        for (int c = 0; c < geometry.PaddedHead && least > 0; c += BlockProduct.Columns)
         {
-            product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, source.Ahead, seen, output + c, stateFloats, true);
+            product.Run(rows, scores, slots, source.ValueColumn(c), source.ValueStride, source.Half, source.Ahead, least, output + c, stateFloats, true);
+        }
+
+        for (int i = 0; i < rows && least < seen; i++)
+        {
+            int own = Math.Min(blockSize, limits[first + i] - start);
+            RowValues<L, V>.Add(scores + i * slots, source, least, own, geometry.PaddedHead, output + i * stateFloats);
         }
     }
 }

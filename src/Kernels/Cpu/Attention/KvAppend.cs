@@ -4,6 +4,7 @@ using ServingGrid.Kernels.Cpu.Simd;
 namespace ServingGrid.Kernels.Cpu.Attention;
 
 /// <summary>Writes one position's key and value of one head into their slot of a block of <see cref="KvLayout"/>.</summary>
+/// <remarks>What the type cannot hold as a finite number is written as not a number, see <see cref="KvLayout"/>.</remarks>
 internal static unsafe class KvAppend<L, V>
     where L : ILanes<V>
     where V : unmanaged
@@ -35,10 +36,12 @@ internal static unsafe class KvAppend<L, V>
     {
         for (int d = 0; d < layout.HeadSize; d++)
         {
-            keys[d * layout.BlockSize] = key[d];
-            values[d] = value[d];
+            keys[d * layout.BlockSize] = FiniteOrNot(key[d]);
+            values[d] = FiniteOrNot(value[d]);
         }
     }
+
+    private static float FiniteOrNot(float number) => float.IsFinite(number) ? number : BitConverter.UInt32BitsToSingle(KvLayout.FloatNotANumber);
 
     [SkipLocalsInit]
     [MethodImpl(KernelCode.Optimized)]

@@ -5,6 +5,9 @@ using ServingGrid.Kernels.Cpu.Simd;
 namespace ServingGrid.Kernels.Cpu.Elementwise;
 
 /// <summary>Writes activations in <see cref="ActivationLayout"/>: nearest int8, ties to even, scale = max |x| / 127.</summary>
+/// <remarks>
+/// A block with a number that is not finite has a scale that is not a number: so is then each product with it, whatever the type of the weights.
+/// </remarks>
 internal static unsafe class ActivationQuantizer<L, V>
     where L : ILanes<V>
     where V : unmanaged
@@ -27,13 +30,18 @@ internal static unsafe class ActivationQuantizer<L, V>
         V largest = L.And(L.Load(input), magnitude);
         for (int i = L.Count; i < PanelLayout.BlockColumns; i += L.Count)
         {
-            largest = L.Max(largest, L.And(L.Load(input + i), magnitude));
+            largest = L.MaxMagnitude(largest, L.And(L.Load(input + i), magnitude));
         }
 
-        float max = L.MaxAcross(largest);
+        float max = L.MaxMagnitudeAcross(largest);
         float scale = max / 127f;
         float inverse = scale > 0 ? 127f / max : 0f;
-        if (!float.IsFinite(inverse))
+        if (!float.IsFinite(max))
+        {
+            // The quotients are of no consequence.
+            (scale, inverse) = (float.NaN, 0f);
+        }
+        else if (!float.IsFinite(inverse))
         {
             // So small that 127 / max overflows: as good as zero.
             (scale, inverse) = (0f, 0f);

@@ -3,7 +3,7 @@ using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
 
-/// <summary>output = input · weight / sqrt(mean(input²) + epsilon).</summary>
+/// <summary>output = input · weight / sqrt(mean(input²) + epsilon); not a number everywhere if the squares' sum is not finite.</summary>
 /// <remarks>The sum of squares runs in 16 lanes (column modulo 16), whatever the width of the vectors.</remarks>
 internal static unsafe class RmsNorm<L, V>
     where L : ILanes<V>
@@ -15,7 +15,10 @@ internal static unsafe class RmsNorm<L, V>
     [MethodImpl(KernelCode.Optimized)]
     public static void Apply(float* input, float* weight, float epsilon, int columns, float* output)
     {
-        float inverse = 1f / MathF.Sqrt(SumOfSquares(input, columns) / columns + epsilon);
+        float sum = SumOfSquares(input, columns);
+
+        // An infinite sum would make zeros of finite numbers, which nobody could tell from a result.
+        float inverse = float.IsFinite(sum) ? 1f / MathF.Sqrt(sum / columns + epsilon) : float.NaN;
         V factor = L.Broadcast(inverse);
         int column = 0;
         for (; column + L.Count <= columns; column += L.Count)

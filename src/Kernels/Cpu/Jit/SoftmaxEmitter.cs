@@ -169,7 +169,9 @@ internal sealed class SoftmaxEmitter(Assembler code, int rows)
     private void Power(AssemblerRegisterZMM score, AssemblerRegisterZMM power, AssemblerRegisterZMM result)
     {
         code.vsubps(score, score, Maximum);
-        code.vmaxps(score, score, Least);
+
+        // In this order: of two of which one is not a number, the instruction takes the second.
+        code.vmaxps(score, Least, score);
         code.vrndscaleps(power, score, 0);
         code.vsubps(score, score, power);
         code.vmovaps(result, Coefficient(0));

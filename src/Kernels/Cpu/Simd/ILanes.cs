@@ -40,8 +40,11 @@ internal unsafe interface ILanes<V>
     /// <summary>a · b + c with one rounding.</summary>
     static abstract V MultiplyAdd(V a, V b, V c);
 
-    /// <summary>The larger; unspecified when one is not a number.</summary>
+    /// <summary>The larger; where <paramref name="b"/> is not a number, not a number; where <paramref name="a"/> alone is not, unspecified.</summary>
     static abstract V Max(V a, V b);
+
+    /// <summary>The larger of numbers whose sign bit is clear. What is not a number is larger than any other, infinity included, and so never lost.</summary>
+    static abstract V MaxMagnitude(V a, V b);
 
     static abstract V And(V a, V b);
 
@@ -101,8 +104,11 @@ internal unsafe interface ILanes<V>
     /// <summary>Lanes where <paramref name="index"/> + lane &lt; <paramref name="count"/> of <paramref name="a"/>, elsewhere <paramref name="b"/>.</summary>
     static abstract V Select(int index, int count, V a, V b);
 
-    /// <summary>The largest lane.</summary>
+    /// <summary>The largest lane; unspecified where one is not a number.</summary>
     static abstract float MaxAcross(V a);
+
+    /// <summary>The largest lane, as <see cref="MaxMagnitude"/>.</summary>
+    static abstract float MaxMagnitudeAcross(V a);
 
     /// <summary>The sum of the lanes.</summary>
     static abstract float SumAcross(V a);

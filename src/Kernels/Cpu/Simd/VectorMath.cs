@@ -8,7 +8,7 @@ internal static class VectorMath<L, V>
     where V : unmanaged
 {
     /// <summary>
-    /// e^x within 2 units in the last place for x in −86 … 0; below, about 4.5e-38. Exactly 1 at 0. Above 88 undefined.
+    /// e^x within 2 units in the last place for x in −86 … 0; below, about 4.5e-38. Exactly 1 at 0. Above 88 undefined. Not a number for what is none.
     /// </summary>
     /// <remarks>
     /// x = n·ln 2 + r with |r| ≤ ln 2 / 2 (Cody and Waite's two-step reduction); e^r by its Taylor polynomial of degree 7 in Horner's
@@ -19,7 +19,7 @@ internal static class VectorMath<L, V>
     {
         // Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
         V magic = L.Broadcast(12582912f);
-        x = L.Max(x, L.Broadcast(-86f));
+        x = L.Max(L.Broadcast(-86f), x);
         V shifted = L.MultiplyAdd(x, L.Broadcast(1.44269504f), magic);
         V n = L.Subtract(shifted, magic);
         V r = L.MultiplyAdd(n, L.Broadcast(-0.693359375f), x);
@@ -35,14 +35,14 @@ internal static class VectorMath<L, V>
         return L.AddInt(p, L.ShiftLeft(shifted, 23));
     }
 
-    /// <summary>2^x within 3 units in the last place for x in −125 … 127; below, less than 1e-37. Exactly 1 at 0.</summary>
+    /// <summary>2^x within 3 units in the last place for x in −125 … 127; below, less than 1e-37. Exactly 1 at 0. Not a number for what is none.</summary>
     /// <remarks>
     /// x = n + r with |r| ≤ 1/2; 2^r by a polynomial of degree 6 (<see cref="Exp2Constants"/>), whose constant term is 1.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp2(V x)
     {
-        x = L.Max(x, L.Broadcast(Exp2Constants.Least));
+        x = L.Max(L.Broadcast(Exp2Constants.Least), x);
         V n = L.Round(x);
         V r = L.Subtract(x, n);
         V p = L.Broadcast(Exp2Constants.Polynomial[0]);

@@ -32,7 +32,7 @@ internal struct CacheView
     private readonly int Part => KvHeads * HeadSize * BlockSize;
 }
 
-/// <summary>Element type of a cache, chosen when a kernel is compiled.</summary>
+/// <summary>Element type of a cache, chosen when a kernel is compiled. Stores write what is not finite as not a number, see <see cref="KvLayout"/>.</summary>
 internal interface ICacheElement
 {
     static abstract float Load<TPlatform>(CacheView cache, long index)
@@ -49,8 +49,11 @@ internal readonly struct F16Cache : ICacheElement
         TPlatform.HalfToFloat(cache.Halves[index]);
 
     public static void Store<TPlatform>(CacheView cache, long index, float value)
-        where TPlatform : struct, IPlatform =>
-        cache.Halves[index] = TPlatform.FloatToHalf(value);
+        where TPlatform : struct, IPlatform
+    {
+        ushort half = TPlatform.FloatToHalf(value);
+        cache.Halves[index] = (half & 0x7C00) == 0x7C00 ? KvLayout.HalfNotANumber : half;
+    }
 }
 
 internal readonly struct F32Cache : ICacheElement
@@ -61,5 +64,5 @@ internal readonly struct F32Cache : ICacheElement
 
     public static void Store<TPlatform>(CacheView cache, long index, float value)
         where TPlatform : struct, IPlatform =>
-        cache.Floats[index] = value;
+        cache.Floats[index] = Finite.OrNot(value, value);
 }

@@ -68,7 +68,10 @@ internal static class NormKernels
         }
 
         Group.Barrier();
-        Quad scale = Quad.Splat(1f / XMath.Sqrt(Lanes.TreeSum(lanes, 0) / arguments.Columns + arguments.Epsilon));
+
+        // An infinite sum would make zeros of finite numbers, which nobody could tell from a result.
+        float squares = Lanes.TreeSum(lanes, 0);
+        Quad scale = Quad.Splat(Finite.OrNot(squares, 1f / XMath.Sqrt(squares / arguments.Columns + arguments.Epsilon)));
         for (int i = Group.IdxX; i < arguments.Stride; i += Group.DimX)
         {
             output[Grid.IdxX * arguments.Stride + i] = input[first + i] * scale * norm[i];

@@ -92,7 +92,8 @@ internal static class RopeKernels
 
             squares[lane] = sum;
             Group.Barrier();
-            scale = 1f / XMath.Sqrt(Lanes.TreeSum(squares, 0) / cache.HeadSize + arguments.Epsilon);
+            float total = Lanes.TreeSum(squares, 0);
+            scale = Finite.OrNot(total, 1f / XMath.Sqrt(total / cache.HeadSize + arguments.Epsilon));
         }
 
         // Each lane takes pairs, then what lies beyond the rotated elements: both elements of a pair belong to one lane.
