@@ -1,5 +1,6 @@
 using ServingGrid.Benchmarks;
 using ServingGrid.Benchmarks.Devices;
+using ServingGrid.Benchmarks.Devices.Check;
 using ServingGrid.Benchmarks.Http;
 using ServingGrid.Benchmarks.Kernels;
 using ServingGrid.Benchmarks.Models;
@@ -14,9 +15,10 @@ Benchmark[] benchmarks =
     new("http", "load on an OpenAI-compatible server, or on two in turn: TTFT, ITL, tokens/s", HttpBenchmark.RunAsync),
     new("startup", "from a server's start to its first answers, and its memory; of two in turn", StartupBenchmark.RunAsync),
     new("memory", "peak memory of a program that runs to its end; of two in turn", MemoryBenchmark.RunAsync),
-    new("model", "prefill and decode on the CPU device, beside the machine's limits", ModelBenchmark.RunAsync),
+    new("model", "prefill and decode of whole models on a device, beside the machine's limits", ModelBenchmark.RunAsync),
     new("make-models", "write the random models that are measured, and print their paths", MakeModels.RunAsync, "--shapes 135m,1.1b   --types Q8_0,…   --cache FOLDER"),
     new("device", "each operation of a device, beside its roofline (Devices/README.md)", DeviceBenchmark.RunAsync, "--device NAME   --type TYPE   --width N …: see Devices/README.md"),
+    new("cuda-check", "CUDA tests and benchmarks on a machine with a GPU: started by Devices/cuda-check", DeviceCheck.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync, "none"),
     new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync, "none"),
     new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync, "--devices N   --blocks N   --decisions N"),

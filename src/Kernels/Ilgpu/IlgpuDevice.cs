@@ -48,6 +48,9 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <summary>The kernels field says what was compiled so far and how long that took.</summary>
     public override DeviceInfo Info => new(_id, _runtime.Accelerator.Name, _runtime.Describe(), _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize);
 
+    /// <summary>For tests and benchmarks that ask about the hardware.</summary>
+    internal IlgpuRuntime Runtime => _runtime;
+
     /// <inheritdoc/>
     public override long FreeMemoryBytes => _runtime.FreeMemoryBytes;
 

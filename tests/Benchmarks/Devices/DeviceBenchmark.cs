@@ -3,28 +3,45 @@ using System.Globalization;
 using ServingGrid.Kernels;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
+using ServingGrid.Testing;
 
 namespace ServingGrid.Benchmarks.Devices;
 
 /// <summary>
 /// Each operation of a device at the shapes of one layer: time, bytes that must move at least, arithmetic, and how close that is to
-/// the faster of the two limits that memory and arithmetic set. Times are medians and include what it costs to submit the work.
+/// the faster of the two limits that memory and arithmetic set. Weights are random, and there are so many copies of them that no cache serves them.
 /// </summary>
 internal sealed class DeviceBenchmark : IDisposable
 {
-    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1);
+    // Several times the largest cache of a GPU that is known to us.
+    private const double ColdBytes = 400e6;
+
+    // Of the device's free memory that copies of the layer may take.
+    private const double MostOfMemory = 0.3;
 
     private readonly DeviceShape _shape;
     private readonly Device _device;
+    private readonly double _bandwidth;
+    private readonly double _flops;
     private readonly int _queryColumns;
     private readonly int _kvColumns;
+    private readonly List<LayerCopy> _copies = [];
+    private int _next;
 
     private DeviceBenchmark(DeviceShape shape, Device device)
     {
         _shape = shape;
         _device = device;
+        HardwarePeaks hardware = HardwarePeaks.Of(device);
+        _bandwidth = shape.Bandwidth > 0 ? shape.Bandwidth * 1e9 : hardware.Read * 1e9;
+        _flops = shape.Tflops > 0 ? shape.Tflops * 1e12 : hardware.Float * 1e9;
         _queryColumns = shape.Heads * shape.HeadSize;
         _kvColumns = shape.KvHeads * shape.HeadSize;
+        Console.WriteLine($"{device.Info.Id}: {device.Info.Name}; {shape.Type}, width {shape.Width}, feed-forward {shape.FeedForward}, {shape.Heads} heads over {shape.KvHeads} of {shape.HeadSize}, vocabulary {shape.Vocabulary}");
+        if (hardware.Read > 0)
+        {
+            Console.WriteLine(FormattableString.Invariant($"{hardware.Description}: {hardware.Read:F0} GB/s and {hardware.Float / 1e3:F1} TFLOP/s in F32"));
+        }
     }
 
     public static Task<int> RunAsync(string[] args)
@@ -44,42 +61,48 @@ internal sealed class DeviceBenchmark : IDisposable
         }
     }
 
-    public void Dispose() => _device.Dispose();
+    public void Dispose()
+    {
+        foreach (LayerCopy copy in _copies)
+        {
+            copy.Dispose();
+        }
+    }
 
     private void Run()
     {
-        Console.WriteLine($"{_device.Info.Id}: {_device.Info.Name}; {_shape.Type}, width {_shape.Width}, feed-forward {_shape.FeedForward}, {_shape.Heads} heads over {_shape.KvHeads} of {_shape.HeadSize}, vocabulary {_shape.Vocabulary}");
-        Console.WriteLine($"{"operation",-28}{"rows",6}{"ms",10}{"MB",10}{"GFLOP",10}{"GB/s",10}{"TFLOP/s",10}{(_shape.Bandwidth > 0 && _shape.Tflops > 0 ? "  of roofline" : "")}");
-        using Matrix query = Weights(_queryColumns, _shape.Width);
-        using Matrix key = Weights(_kvColumns, _shape.Width);
-        using Matrix value = Weights(_kvColumns, _shape.Width);
-        using Matrix output = Weights(_shape.Width, _queryColumns);
-        using Matrix gate = Weights(_shape.FeedForward, _shape.Width);
-        using Matrix up = Weights(_shape.FeedForward, _shape.Width);
-        using Matrix down = Weights(_shape.Width, _shape.FeedForward);
-        using Matrix vocabulary = Weights(_shape.Vocabulary, _shape.Width);
+        var weights = new LayerWeightsData(_shape);
+        do
+        {
+            _copies.Add(new LayerCopy(_device, weights));
+        }
+        while (_device.Info.MemoryBytes > 0 && weights.SmallestBytes * _copies.Count < ColdBytes && weights.Bytes < _device.FreeMemoryBytes * MostOfMemory);
+
+        using Matrix vocabulary = _device.LoadMatrix(weights.Vocabulary);
         using Vector norm = _device.LoadVector(TensorData.FromFloats("norm", 1, _shape.Width, Enumerable.Repeat(1f, _shape.Width).ToArray()));
         int[] pairs = [.. Enumerable.Range(0, _shape.HeadSize / 2)];
         using RopeTable rope = _device.LoadRope(new RopeParameters(RopeStyle.Halves, _shape.HeadSize, [.. pairs.Select(i => MathF.Pow(10000, -2f * i / _shape.HeadSize))]), _shape.Context + _shape.Chunk);
+        Console.WriteLine($"{_copies.Count} copies of the layer, in turn");
+        Console.WriteLine($"{"operation",-22}{"rows",6}{"ms alone",11}{"ms in a row",13}{"MB",9}{"GFLOP",9}{"GB/s",9}{"TFLOP/s",9}{(_bandwidth > 0 && _flops > 0 ? "  of roofline" : "")}");
         foreach (int rows in (int[])[1, 8, _shape.Chunk])
         {
-            Steps(rows, norm, rope, query, key, value, output, gate, up, down, vocabulary);
+            Steps(rows, norm, rope, vocabulary);
         }
 
         Console.WriteLine(_device.Info.Kernels);
     }
 
-    private void Steps(int rows, Vector norm, RopeTable rope, Matrix query, Matrix key, Matrix value, Matrix output, Matrix gate, Matrix up, Matrix down, Matrix vocabulary)
+    private void Steps(int rows, Vector norm, RopeTable rope, Matrix vocabulary)
     {
         // Up to eight rows decode, each a sequence of its own with a full context; more are one chunk at its end.
         int sequences = rows <= 8 ? rows : 1;
         int rowsEach = rows / sequences;
-        var layout = new KvLayout(1, _shape.KvHeads, _shape.HeadSize);
+        var layout = new KvLayout(_copies.Count, _shape.KvHeads, _shape.HeadSize);
         int blocks = (_shape.Context + rowsEach + layout.BlockSize - 1) / layout.BlockSize;
         using KvCache cache = _device.AllocateKvCache(layout, sequences * blocks);
         for (int block = 0; block < cache.BlockCount; block++)
         {
-            _device.Scatter(cache, 0, 1, [block], new byte[layout.BlockBytes]);
+            _device.Scatter(cache, 0, layout.Layers, [block], new byte[layout.BlockBytesAllLayers]);
         }
 
         var batch = new StepBatch(rows, sequences);
@@ -94,53 +117,100 @@ internal sealed class DeviceBenchmark : IDisposable
         using Tensor v = _device.AllocateTensor(rows, _kvColumns);
         using Tensor attention = _device.AllocateTensor(rows, _queryColumns);
         var shape = new AttentionShape(_shape.Heads, _shape.KvHeads, _shape.HeadSize);
+        LayerCopy one = _copies[0];
         _device.BeginStep(batch);
         double context = _shape.Context + (rowsEach + 1) / 2.0;
-        Measure("norm, q, k, v", rows, Bytes(query, key, value), Flops(rows, query, key, value), () => _device.NormedProjection(residual, norm, 1e-5f, [new(query, null, q), new(key, null, k), new(value, null, v)]));
-        Measure("rope, append", rows, rows * (2.0 * _queryColumns * 4 + 2.0 * _kvColumns * (4 + layout.ElementBytes)), 6.0 * rows * (_queryColumns + _kvColumns), () => _device.RopeAppend(q, k, v, shape, rope, null, cache, 0));
-        Measure("attention", rows, sequences * 2.0 * _kvColumns * (_shape.Context + rowsEach) * layout.ElementBytes, 4.0 * rows * _queryColumns * context, () => _device.Attention(q, cache, 0, shape, attention));
-        Measure("output, residual", rows, Bytes(output), Flops(rows, output), () => _device.ResidualProjection(attention, output, null, residual));
-        Measure("gated feed-forward", rows, Bytes(gate, up, down), Flops(rows, gate, up, down), () => _device.GatedFeedForward(residual, norm, 1e-5f, gate, up, down));
+        Measure("norm, q, k, v", rows, Bytes(one.Query, one.Key, one.Value), Flops(rows, one.Query, one.Key, one.Value), copy =>
+            _device.NormedProjection(residual, norm, 1e-5f, [new(_copies[copy].Query, null, q), new(_copies[copy].Key, null, k), new(_copies[copy].Value, null, v)]));
+        Measure("rope, append", rows, rows * (2.0 * _queryColumns * 4 + 2.0 * _kvColumns * (4 + layout.ElementBytes)), 6.0 * rows * (_queryColumns + _kvColumns), copy => _device.RopeAppend(q, k, v, shape, rope, null, cache, copy));
+        Measure("attention", rows, sequences * 2.0 * _kvColumns * (_shape.Context + rowsEach) * layout.ElementBytes, 4.0 * rows * _queryColumns * context, copy => _device.Attention(q, cache, copy, shape, attention));
+        Measure("output, residual", rows, Bytes(one.Output), Flops(rows, one.Output), copy => _device.ResidualProjection(attention, _copies[copy].Output, null, residual));
+        Measure("gated feed-forward", rows, Bytes(one.Gate, one.Up, one.Down), Flops(rows, one.Gate, one.Up, one.Down), copy => _device.GatedFeedForward(residual, norm, 1e-5f, _copies[copy].Gate, _copies[copy].Up, _copies[copy].Down));
         if (batch.SampledRowCount > 0)
         {
             using Tensor logits = _device.AllocateTensor(rows, _shape.Vocabulary);
             int[] ids = new int[rows];
             float[] values = new float[rows];
-            Measure("logits", rows, Bytes(vocabulary), Flops(rows, vocabulary), () => _device.Logits(residual, norm, 1e-5f, vocabulary, logits));
-            Measure("greedy candidates", rows, 4.0 * rows * _shape.Vocabulary, 0, () => _device.TopCandidates(logits, rows, 1, ids, values));
+            Measure("logits", rows, Bytes(vocabulary), Flops(rows, vocabulary), _ => _device.Logits(residual, norm, 1e-5f, vocabulary, logits));
+            Measure("greedy candidates", rows, 4.0 * rows * _shape.Vocabulary, 0, _ => _device.TopCandidates(logits, rows, 1, ids, values));
+        }
+
+        if (rows == 1)
+        {
+            MeasureOverhead(copy => _device.RopeAppend(q, k, v, shape, rope, null, cache, copy));
         }
     }
 
-    private void Measure(string name, int rows, double bytes, double flops, Action operation)
+    private void Measure(string name, int rows, double bytes, double flops, Action<int> operation)
     {
-        // Two runs settle caches and clocks; then as many as the budget allows, at least five.
-        var times = new List<double>();
-        long begin = Stopwatch.GetTimestamp();
-        for (int run = -2; run < 5 || (run < 200 && Stopwatch.GetElapsedTime(begin) < Budget); run++)
+        // Two runs settle caches and clocks; then as many as half of the budget allows, at least five.
+        double alone = Median(_shape.Seconds / 2, 5, () => Run(1, operation));
+
+        // What a device does without being waited for, as in a step: the rest of the budget in five rounds.
+        int count = Math.Clamp((int)(_shape.Seconds / 2 / 5 / alone), 1, 500);
+        double inARow = count == 1 ? alone : Median(_shape.Seconds / 2, 3, () => Run(count, operation) / count);
+        string roofline = "";
+        if (_bandwidth > 0 && _flops > 0)
+        {
+            double least = Math.Max(bytes / _bandwidth, flops / _flops);
+            roofline = string.Create(CultureInfo.InvariantCulture, $"{least / inARow,13:P1}");
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-22}{rows,6}{alone * 1e3,11:F3}{inARow * 1e3,13:F3}{bytes / 1e6,9:F1}{flops / 1e9,9:F2}{bytes / inARow / 1e9,9:F1}{flops / inARow / 1e12,9:F3}{roofline}"));
+    }
+
+    // The smallest operation there is: one kernel that moves a few kilobytes.
+    private void MeasureOverhead(Action<int> operation)
+    {
+        const int Launches = 200;
+        double idle = Median(_shape.Seconds / 4, 5, () => Run(0, operation));
+        double submitted = 0;
+        double done = Median(_shape.Seconds / 2, 3, () =>
         {
             long start = Stopwatch.GetTimestamp();
-            operation();
-            using (DeviceEvent done = _device.Record())
+            for (int i = 0; i < Launches; i++)
             {
-                done.Wait();
+                operation(i % _copies.Count);
             }
 
-            if (run >= 0)
+            submitted = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            return submitted + Run(0, operation);
+        });
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"launches: {submitted / Launches * 1e6:F1} µs to submit one, {done / Launches * 1e6:F1} µs from one to the next, {idle * 1e6:F1} µs to wait for a device that has nothing to do"));
+    }
+
+    // Seconds of so many operations and the wait for them.
+    private double Run(int count, Action<int> operation)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < count; i++)
+        {
+            operation(_next = (_next + 1) % _copies.Count);
+        }
+
+        using (DeviceEvent done = _device.Record())
+        {
+            done.Wait();
+        }
+
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static double Median(double budget, int least, Func<double> run)
+    {
+        var times = new List<double>();
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = -2; i < least || (i < 200 && Stopwatch.GetElapsedTime(begin).TotalSeconds < budget); i++)
+        {
+            double seconds = run();
+            if (i >= 0)
             {
-                times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+                times.Add(seconds);
             }
         }
 
         times.Sort();
-        double seconds = times[times.Count / 2];
-        string roofline = "";
-        if (_shape.Bandwidth > 0 && _shape.Tflops > 0)
-        {
-            double least = Math.Max(bytes / (_shape.Bandwidth * 1e9), flops / (_shape.Tflops * 1e12));
-            roofline = string.Create(CultureInfo.InvariantCulture, $"{least / seconds,13:P1}");
-        }
-
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-28}{rows,6}{seconds * 1e3,10:F3}{bytes / 1e6,10:F1}{flops / 1e9,10:F2}{bytes / seconds / 1e9,10:F1}{flops / seconds / 1e12,10:F3}{roofline}"));
+        return times[times.Count / 2];
     }
 
     private static double Flops(int rows, params ReadOnlySpan<Matrix> matrices)
@@ -164,7 +234,4 @@ internal sealed class DeviceBenchmark : IDisposable
 
         return bytes;
     }
-
-    // Zeros: the kernels' time does not depend on values, and any bytes of zero are valid blocks of any type.
-    private Matrix Weights(int rows, int columns) => _device.LoadMatrix(TensorData.FromBytes("weights", _shape.Type, rows, columns, new byte[checked(rows * _shape.Type.RowBytes(columns))]));
 }

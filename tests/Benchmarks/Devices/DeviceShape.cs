@@ -29,10 +29,13 @@ internal sealed record DeviceShape
     /// <summary>Rows of a prompt chunk.</summary>
     public int Chunk { get; private init; } = 512;
 
-    /// <summary>Memory bandwidth of the device in GB/s and arithmetic rate in TFLOP/s; 0: no roofline.</summary>
+    /// <summary>Memory bandwidth of the device in GB/s and arithmetic rate in TFLOP/s; 0: what CUDA devices say of themselves, no roofline on others.</summary>
     public double Bandwidth { get; private init; }
 
     public double Tflops { get; private init; }
+
+    /// <summary>Seconds that each measurement may take.</summary>
+    public double Seconds { get; private init; } = 1;
 
     /// <summary>Parses <c>--name value</c> pairs.</summary>
     /// <exception cref="ArgumentException">An option is unknown or its value does not fit; one sentence.</exception>
@@ -60,6 +63,7 @@ internal sealed record DeviceShape
                 "--context" => shape with { Context = Integer(args[i], value) },
                 "--chunk" => shape with { Chunk = Integer(args[i], value) },
                 "--gb-per-second" => shape with { Bandwidth = Number(args[i], value) },
+                "--seconds" => shape with { Seconds = Number(args[i], value) },
                 "--tflops" => shape with { Tflops = Number(args[i], value) },
                 _ => throw new ArgumentException($"{args[i]} is not an option of the device benchmark"),
             };

@@ -15,6 +15,8 @@ internal static class ModelCatalog
     {
         ["135m"] = RandomModelShape.SmolLM2,
         ["1.1b"] = RandomModelShape.TinyLlama,
+        ["8b"] = RandomModelShape.Llama8B,
+        ["tiny"] = RandomModelShape.Small,
     };
 
     /// <summary>Where the files are kept unless <c>--cache</c> says otherwise.</summary>
@@ -25,18 +27,18 @@ internal static class ModelCatalog
     public static IEnumerable<string> Files(string folder, IReadOnlyList<string> shapes, IReadOnlyList<string> types) =>
         [.. shapes.SelectMany(shape => types.Select(type => File(folder, shape, type)))];
 
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    public static RandomModelShape Shape(string name) =>
+        Shapes.TryGetValue(name, out RandomModelShape? shape) ? shape : throw new UsageException($"There is no shape '{name}': {string.Join(", ", Shapes.Keys)} are.");
+
+    /// <exception cref="UsageException">There is none of that name.</exception>
+    public static GgmlType Type(string name) =>
+        Enum.TryParse(name, ignoreCase: true, out GgmlType type) && Enum.IsDefined(type) ? type : throw new UsageException($"There is no tensor type '{name}'.");
+
     private static string File(string folder, string shapeName, string typeName)
     {
-        if (!Shapes.TryGetValue(shapeName, out RandomModelShape? shape))
-        {
-            throw new UsageException($"There is no shape '{shapeName}': {string.Join(", ", Shapes.Keys)} are.");
-        }
-
-        if (!Enum.TryParse(typeName, ignoreCase: true, out GgmlType type) || !Enum.IsDefined(type))
-        {
-            throw new UsageException($"There is no tensor type '{typeName}'.");
-        }
-
+        RandomModelShape shape = Shape(shapeName);
+        GgmlType type = Type(typeName);
         Directory.CreateDirectory(folder);
         string path = Path.Combine(folder, $"random-{shapeName}-{type}-{Seed}-text.gguf");
         if (!System.IO.File.Exists(path))

@@ -1,4 +1,5 @@
 using ServingGrid.Benchmarks.Reporting;
+using ServingGrid.Kernels;
 
 namespace ServingGrid.Benchmarks.Models;
 
@@ -8,10 +9,11 @@ internal sealed record ModelOptions
     public const string Help = """
         model [options]: prompts and decoding on the engine's forward pass, without a server
 
+          --device NAME    as the gateway's --device names it                       (default: cpu)
           --files LIST     model files                                              (default: the random ones)
-          --shapes LIST    shapes of random models: 135m,1.1b                       (default: 135m)
+          --shapes LIST    shapes of random models: 135m, 1.1b, 8b or tiny          (default: 135m)
           --types LIST     their tensor types                                       (default: F16,Q8_0,Q4_0,Q4_1,Q4_K,Q6_K)
-          --cache FOLDER   where they are kept                                      (default: in the temporary folder)
+          --cache FOLDER   where those for the cpu device are kept                  (default: in the temporary folder)
           --threads N      of the CPU device                                        (default: one for each core)
           --prefill LIST   prompt lengths, or none                                  (default: 128,512,2048)
           --decode LIST    contexts of one decoding sequence, or none               (default: 128,2048)
@@ -20,9 +22,12 @@ internal sealed record ModelOptions
           --steps N        decode steps of a measurement                            (default: 64)
           --chunk N        most prompt tokens of a step                             (default: 512)
           --repeat N       measurements, of which the median counts                 (default: 3)
+          --within SECONDS starts no measurement later than that                    (default: no limit)
           --profile yes    also where the time goes, by operation of the device     (default: no)
           --csv PATH       keep the rows for a script
         """;
+
+    public required string Device { get; init; }
 
     public required IReadOnlyList<string> Files { get; init; }
 
@@ -48,6 +53,9 @@ internal sealed record ModelOptions
 
     public required int Repeat { get; init; }
 
+    /// <summary>Seconds after the start beyond which no measurement begins.</summary>
+    public required double Within { get; init; }
+
     public required bool Profile { get; init; }
 
     public required string? Csv { get; init; }
@@ -64,9 +72,11 @@ internal sealed record ModelOptions
     public static ModelOptions Parse(string[] args)
     {
         var arguments = new Arguments(
-            args, "--files", "--shapes", "--types", "--cache", "--threads", "--prefill", "--decode", "--batch", "--context", "--steps", "--chunk", "--repeat", "--profile", "--csv");
+            args, "--device", "--within", "--files", "--shapes", "--types", "--cache", "--threads", "--prefill", "--decode", "--batch", "--context", "--steps", "--chunk", "--repeat", "--profile", "--csv");
         return new ModelOptions
         {
+            Device = arguments.Text("--device") ?? DeviceCatalog.Cpu,
+            Within = arguments.Number("--within", double.PositiveInfinity),
             Files = arguments.Texts("--files", "none"),
             Shapes = arguments.Texts("--shapes", "135m"),
             Types = arguments.Texts("--types", ModelCatalog.DefaultTypes),

@@ -19,17 +19,17 @@ internal sealed class ModelRunner : IDisposable
     private readonly float[] _values;
     private readonly int _chunk;
 
-    /// <param name="file">Not needed afterwards.</param>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="weights">Not needed afterwards.</param>
     /// <param name="device">Stays the caller's.</param>
     /// <param name="chunk">Most prompt tokens of a step.</param>
     /// <param name="maxSequences">Most sequences of a step.</param>
     /// <param name="positions">Positions that the KV cache holds in all.</param>
-    public ModelRunner(ModelFile file, Device device, int chunk, int maxSequences, int positions)
+    public ModelRunner(ModelConfig config, ModelWeights weights, Device device, int chunk, int maxSequences, int positions)
     {
-        ModelConfig config = file.Config;
         _device = device;
         _chunk = chunk;
-        _model = new DeviceModel(config, file.Weights, device, config.ContextLength);
+        _model = new DeviceModel(config, weights, device, config.ContextLength);
         _forward = new ForwardPass(device, _model, Math.Max(chunk, maxSequences), maxSequences);
         var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize);
         _cache = device.AllocateKvCache(layout, (positions + layout.BlockSize - 1) / layout.BlockSize);

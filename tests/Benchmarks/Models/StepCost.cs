@@ -13,23 +13,29 @@ internal sealed class StepCost
     private readonly double _cacheBytesPerPosition;
     private readonly double _attentionPerPosition;
 
-    public StepCost(ModelFile file)
+    public StepCost(ModelConfig config, ModelWeights weights)
     {
-        ModelConfig config = file.Config;
-        TensorData[] matrices = [.. file.Weights.Layers.SelectMany(layer => (TensorData[])[layer.Query, layer.Key, layer.Value, layer.AttentionOutput, layer.Gate, layer.Up, layer.Down])];
+        TensorData[] matrices = [.. weights.Layers.SelectMany(layer => (TensorData[])[layer.Query, layer.Key, layer.Value, layer.AttentionOutput, layer.Gate, layer.Up, layer.Down])];
         _layerWeights = matrices.Sum(Elements);
-        _outputWeights = Elements(file.Weights.Output);
-        _weightBytes = matrices.Append(file.Weights.Output).Sum(matrix => matrix.ByteLength);
+        _outputWeights = Elements(weights.Output);
+        _weightBytes = matrices.Append(weights.Output).Sum(matrix => matrix.ByteLength);
         var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize);
+        StoredBytes = _weightBytes + (config.TiedEmbeddings ? 0 : weights.TokenEmbeddings.ByteLength);
         _cacheBytesPerPosition = (double)layout.BlockBytesAllLayers / layout.BlockSize;
 
         // A score and a share of a value: two multiply-accumulates per element of each query head.
         _attentionPerPosition = 2.0 * config.Layers * config.Heads * config.HeadSize;
-        IsFloat = file.Weights.Layers[0].Gate.Type is GgmlType.F32 or GgmlType.F16 or GgmlType.BF16;
+        IsFloat = weights.Layers[0].Gate.Type is GgmlType.F32 or GgmlType.F16 or GgmlType.BF16;
     }
 
     /// <summary>Its matrices are not quantised, so that int8 arithmetic does not apply.</summary>
     public bool IsFloat { get; }
+
+    /// <summary>Bytes of all matrices.</summary>
+    public long StoredBytes { get; }
+
+    /// <summary>Bytes of a KV cache for so many positions.</summary>
+    public double CacheBytes(int positions) => positions * _cacheBytesPerPosition;
 
     /// <summary>Operations (a multiply-accumulate is two) of a prompt whose last token alone gets logits.</summary>
     public double PrefillOperations(int tokens) => 2 * ((double)tokens * _layerWeights + _outputWeights + _attentionPerPosition * tokens * (tokens + 1) / 2);

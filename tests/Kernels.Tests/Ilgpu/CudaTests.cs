@@ -1,13 +1,42 @@
+using System.Diagnostics;
+using ILGPU.Backends;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Runtime;
 using ServingGrid.Kernels.Ilgpu;
+using ServingGrid.Kernels.Ilgpu.Programs;
+using ServingGrid.Testing;
 
 namespace ServingGrid.Kernels.Tests.Ilgpu;
 
-/// <summary>The first CUDA device, where there is one.</summary>
-public sealed class CudaTests(SharedDevice shared) : IlgpuSuite(shared), IClassFixture<SharedDevice>
+/// <summary>The first CUDA device, where there is one, or what stands in for it.</summary>
+[Trait(GpuUnderTest.Trait, GpuUnderTest.Cuda)]
+public sealed class CudaTests(SharedDevice shared, ITestOutputHelper output) : IlgpuSuite(shared), IClassFixture<SharedDevice>
 {
+    protected override bool SmallShapesOnly => GpuUnderTest.IsStandIn;
+
     private protected override IlgpuDevice Open()
     {
-        Assert.SkipWhen(IlgpuDevices.List().All(d => d.Kind != DeviceKind.Cuda), "no CUDA device or driver here");
-        return IlgpuDevices.Open("cuda:0");
+        GpuUnderTest.SkipWhenAbsent();
+        return GpuUnderTest.IsStandIn ? IlgpuCpuTests.OpenWarps() : IlgpuDevices.Open(GpuUnderTest.Id);
+    }
+
+    /// <summary>The driver's assembler takes every kernel that a model may need, not only those of the models at hand.</summary>
+    [Fact]
+    public void EveryKernel_OnTheDevice_Loads()
+    {
+        var device = (IlgpuDevice)Device;
+        IlgpuRuntime runtime = device.Runtime;
+        KernelSource[] sources = [.. runtime.Catalog.All()];
+        var slowest = sources.Select(source => (source.Name, Seconds: Load(runtime, source))).OrderByDescending(load => load.Seconds).Take(5);
+        output.WriteLine($"{sources.Length} kernels; slowest to load: {string.Join(", ", slowest.Select(load => FormattableString.Invariant($"{load.Name} {load.Seconds:F2} s")))}");
+    }
+
+    private static double Load(IlgpuRuntime runtime, KernelSource source)
+    {
+        long start = Stopwatch.GetTimestamp();
+        runtime.Accelerator.Bind();
+        CompiledKernel compiled = runtime.Accelerator.GetBackend().Compile(EntryPointDescription.FromExplicitlyGroupedKernel(source.Method), KernelSpecialization.Empty);
+        using Kernel kernel = runtime.Accelerator.LoadKernel(compiled);
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

@@ -11,6 +11,8 @@ public sealed class IlgpuCpuTests(SharedDevice shared) : IlgpuSuite(shared), ICl
 {
     protected override bool SmallShapesOnly => true;
 
-    private protected override IlgpuDevice Open() =>
+    private protected override IlgpuDevice Open() => OpenWarps();
+
+    internal static IlgpuDevice OpenWarps() =>
         IlgpuDevices.OpenCpu(IlgpuDevices.CpuAccelerator, warpSize: 32, KernelTuning.For(AcceleratorType.CPU) with { TileFromRows = 3 });
 }

@@ -134,7 +134,7 @@ public static class RandomModel
         // A gain of 1 keeps the deviation of what goes through the matrix.
         private void AddMatrix(string name, int rows, int columns, float gain, bool speaks = false)
         {
-            GgmlType type = columns % options.GgmlType.BlockElements() == 0 ? options.GgmlType : Fallback(options.GgmlType);
+            GgmlType type = RandomRows.Fitting(options.GgmlType, columns);
             Add(name, type, rows, columns, 0, gain / MathF.Sqrt(columns), speaks && options.SaysPlainText);
         }
 
@@ -158,13 +158,5 @@ public static class RandomModel
                 }
             }
         }
-
-        private static GgmlType Fallback(GgmlType type) => type switch
-        {
-            GgmlType.Q4_K => GgmlType.Q5_0,
-            GgmlType.Q5_K => GgmlType.Q5_1,
-            GgmlType.Q6_K => GgmlType.Q8_0,
-            _ => type,
-        };
     }
 }

@@ -31,6 +31,20 @@ public sealed record RandomModelShape
         TiedEmbeddings = false,
     };
 
+    /// <summary>Llama 3 8B.</summary>
+    public static RandomModelShape Llama8B { get; } = new()
+    {
+        Layers = 32,
+        Width = 4096,
+        Heads = 32,
+        KvHeads = 8,
+        HeadSize = 128,
+        FeedForward = 14_336,
+        VocabularySize = 128_256,
+        ContextLength = 8192,
+        TiedEmbeddings = false,
+    };
+
     /// <summary>As small as every tensor type allows (rows of 256): for tests.</summary>
     public static RandomModelShape Small { get; } = new()
     {

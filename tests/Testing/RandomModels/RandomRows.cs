@@ -36,6 +36,15 @@ internal sealed class RandomRows
         Quantizer.QuantizeRow(type, values, _palette);
     }
 
+    /// <summary>The type itself, or where rows are not whole blocks of a K type the type of 32 elements that is next in size, as llama.cpp's quantiser has it.</summary>
+    public static GgmlType Fitting(GgmlType type, int columns) => columns % type.BlockElements() == 0 ? type : type switch
+    {
+        GgmlType.Q4_K => GgmlType.Q5_0,
+        GgmlType.Q5_K => GgmlType.Q5_1,
+        GgmlType.Q6_K => GgmlType.Q8_0,
+        _ => type,
+    };
+
     /// <summary>Fills a row; the last piece is cut where the row's elements are not a multiple of 32 (float types only).</summary>
     public void Fill(int row, Span<byte> blocks)
     {
