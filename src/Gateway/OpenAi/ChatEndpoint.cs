@@ -6,11 +6,16 @@ using ServingGrid.Gateway.OpenAi.Requests;
 namespace ServingGrid.Gateway.OpenAi;
 
 /// <summary><c>POST /v1/chat/completions</c>.</summary>
-internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, TimeProvider time)
+internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, LargeRequests large, TimeProvider time)
 {
-    public async Task HandleAsync(HttpContext context)
+    public async Task HandleAsync(HttpContext context) => await writer.RunAsync(context, await PrepareAsync(context));
+
+    // What the body was turned into is garbage when this ends, not when the answer does.
+    private async Task<PreparedAnswer> PrepareAsync(HttpContext context)
     {
-        var fields = new RequestFields(await JsonBody.ReadAsync(context.Request));
+        using RequestBody body = await RequestBody.ReadAsync(context, large);
+        using IDisposable? turn = await body.EnterAsync(context.RequestAborted);
+        var fields = new RequestFields(body.ReadObject());
         ChatRequest request = ChatRequest.Read(fields);
         unknown.Report(fields);
 
@@ -18,6 +23,6 @@ internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, Unknow
         int[] prompt = model.RenderChat(request.Messages, request.Tools, request.Variables);
         var plan = AnswerPlan.Create(request.Generation, [prompt], model.Card, context.TraceIdentifier, "messages");
         var format = new ChatFormat(AnswerHeader.Create("chatcmpl", model.Card, time.GetUtcNow()), model.Tokenizer);
-        await writer.RunAsync(context, plan, format, request.Generation);
+        return new PreparedAnswer(plan, format, request.Generation);
     }
 }

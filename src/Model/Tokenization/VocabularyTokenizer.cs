@@ -60,11 +60,44 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     protected Vocabulary Vocabulary => _vocabulary;
 
+    /// <summary>Most bytes of a text (in UTF-8) that one token stands for; null where a text may become fewer tokens than any such number says.</summary>
+    protected int? LongestToken => _vocabulary.SwallowsSpace ? null : LongestOfText;
+
+    /// <summary>The same but for white space that special tokens swallow.</summary>
+    protected abstract int? LongestOfText { get; }
+
+    /// <summary>True when so much text cannot be <paramref name="tokens"/> tokens; it may be more for others, too.</summary>
+    protected bool MustExceed(ReadOnlySpan<char> text, long tokens)
+    {
+        if (LongestToken is not { } longest || tokens >= int.MaxValue)
+        {
+            return false;
+        }
+
+        // Of UTF-16 units there are no more than bytes.
+        long most = longest * Math.Max(0, tokens);
+        return text.Length > most || (text.Length > most / 3 && System.Text.Encoding.UTF8.GetByteCount(text) > most);
+    }
+
     /// <inheritdoc/>
     public sealed override int[] Encode(string text, bool addSpecial, bool parseSpecial) =>
         Encode(text, addSpecial, parseSpecial, new EncodeScratch());
 
-    /// <summary>As the public one, with the memory to use, which also counts the work.</summary>
+    /// <inheritdoc/>
+    public sealed override int[]? TryEncode(string text, bool addSpecial, bool parseSpecial, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (MustExceed(text, maxTokens))
+        {
+            return null;
+        }
+
+        var scratch = new EncodeScratch { MaxTokens = maxTokens };
+        int[] tokens = Encode(text, addSpecial, parseSpecial, scratch);
+        return scratch.IsFull ? null : tokens;
+    }
+
+    /// <summary>As the public one, with the memory to use, which also counts the work and may say how many tokens are of use.</summary>
     internal int[] Encode(string text, bool addSpecial, bool parseSpecial, EncodeScratch scratch)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -77,6 +110,11 @@ internal abstract class VocabularyTokenizer : Tokenizer
         bool afterSpecial = true;
         foreach (SpecialTokenSplitter.Fragment fragment in _splitter.Split(text, parseSpecial, scratch))
         {
+            if (scratch.IsFull)
+            {
+                break;
+            }
+
             if (fragment.Token >= 0)
             {
                 scratch.Output.Add(fragment.Token);

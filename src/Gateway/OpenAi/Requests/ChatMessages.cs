@@ -9,10 +9,13 @@ namespace ServingGrid.Gateway.OpenAi.Requests;
 /// <summary>Brings OpenAI's messages into the form that chat templates expect.</summary>
 internal static class ChatMessages
 {
+    // Each becomes some tokens at least, and a tree of objects for the template before that.
+    private const int MaxMessages = 16_384;
+
     public static JsonArray Read(JsonElement messages)
     {
         var result = new JsonArray();
-        foreach (JsonElement message in JsonValues.Items(messages, "messages"))
+        foreach (JsonElement message in JsonValues.Items(messages, "messages", MaxMessages))
         {
             string param = $"messages[{result.Count}]";
             result.Add(message.ValueKind == JsonValueKind.Object ? Read(message, param) : throw JsonValues.Wrong(param, "an object"));

@@ -5,8 +5,8 @@ using ServingGrid.Model.Tokenization;
 
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
-/// <summary>One prompt of a completion: a text or token ids.</summary>
-internal readonly record struct PromptPart(string? Text, int[]? Tokens);
+/// <summary>One prompt of a completion: a text, or an array of token ids as the request has it.</summary>
+internal readonly record struct PromptPart(string? Text, JsonElement Tokens);
 
 /// <summary>A prompt as tokens, with the text that <c>echo</c> repeats.</summary>
 internal sealed record EncodedPrompt(int[] Tokens, string Text);
@@ -22,7 +22,7 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
     {
         PromptPart[] parts = prompt.ValueKind switch
         {
-            JsonValueKind.String => [new PromptPart(JsonValues.Text(prompt, Name), null)],
+            JsonValueKind.String => [new PromptPart(JsonValues.Text(prompt, Name), default)],
             JsonValueKind.Array when IsTokens(prompt) => [ReadPart(prompt)],
             JsonValueKind.Array when prompt.GetArrayLength() <= MaxPrompts => [.. prompt.EnumerateArray().Select(ReadPart)],
             JsonValueKind.Array => throw ApiException.Invalid($"'{Name}' may hold at most {MaxPrompts} prompts.", Name),
@@ -38,7 +38,7 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
     private static EncodedPrompt Encode(PromptPart part, ModelText model, bool withText)
     {
         Tokenizer tokenizer = model.Tokenizer;
-        int[] tokens = part.Tokens ?? tokenizer.Encode(part.Text!, addSpecial: true, parseSpecial: true);
+        int[] tokens = part.Text is { } written ? model.Encode(written, Name) : ReadTokens(part.Tokens, model.Card);
         if (tokens.Length == 0)
         {
             // An empty text stands for the start of a document, as with OpenAI.
@@ -63,10 +63,15 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
 
     private static PromptPart ReadPart(JsonElement part) => part.ValueKind switch
     {
-        JsonValueKind.String => new PromptPart(JsonValues.Text(part, Name), null),
-        JsonValueKind.Array => new PromptPart(null, [.. part.EnumerateArray().Select(ReadToken)]),
+        JsonValueKind.String => new PromptPart(JsonValues.Text(part, Name), default),
+        JsonValueKind.Array => new PromptPart(null, part),
         _ => throw JsonValues.Wrong(Name, Forms),
     };
+
+    // Its length is known without reading it: millions of tokens become no array.
+    private static int[] ReadTokens(JsonElement array, ModelCard card) => array.GetArrayLength() < card.ContextLength
+        ? [.. array.EnumerateArray().Select(ReadToken)]
+        : throw ApiException.TooLong(array.GetArrayLength(), card, Name);
 
     private static int ReadToken(JsonElement token) => JsonValues.Long(token, Name) is >= 0 and <= int.MaxValue and var id
         ? (int)id
