@@ -57,16 +57,4 @@ public sealed class GridException : Exception
     /// <summary>What a program can switch on ("context_length_exceeded"), with <see cref="GridError.InvalidRequest"/>.</summary>
     [Id(4)]
     public string? Code { get; init; }
-
-    /// <summary>A prompt that is longer than the model's context, and so much so that its tokens were not counted.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="counted">It has more tokens than these.</param>
-    /// <param name="parameter">The field that it is in.</param>
-    internal static GridException PromptTooLong(ModelCard model, int counted, string parameter) => new(
-        GridError.InvalidRequest,
-        $"The prompt has more than {counted} tokens; {model.Name} has a context of {model.ContextLength}, and the answer needs at least one.")
-    {
-        Parameter = parameter,
-        Code = "context_length_exceeded",
-    };
 }

@@ -60,16 +60,16 @@ internal sealed class LargeRequests : IDisposable
     }
 
     /// <summary>Waits until a request of this size may be worked on; at once for a small one.</summary>
-    /// <returns>To be disposed of when the work is done; null for a small one.</returns>
-    public async ValueTask<IDisposable?> EnterAsync(long bytes, CancellationToken cancellation)
+    /// <returns>To be disposed of when the work is done.</returns>
+    public async ValueTask<LargeRequestTurn> EnterAsync(long bytes, CancellationToken cancellation)
     {
         if (bytes <= SmallBytes)
         {
-            return null;
+            return new LargeRequestTurn(null);
         }
 
         await _turn.WaitAsync(cancellation);
-        return new Turn(_turn);
+        return new LargeRequestTurn(_turn);
     }
 
     public void Dispose()
@@ -92,9 +92,42 @@ internal sealed class LargeRequests : IDisposable
 
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
+}
 
-    private sealed class Turn(SemaphoreSlim turn) : IDisposable
+/// <summary>A request's turn to be worked on.</summary>
+/// <param name="large">Whose turn it is; null for a small request.</param>
+internal sealed class LargeRequestTurn(SemaphoreSlim? large) : IDisposable
+{
+    /// <summary>
+    /// Does a part of the work: at once for a small request, on a thread of its own for a large one. Threads of the pool answer others meanwhile, and the arrays that
+    /// libraries keep for the next work on the same thread go with it.
+    /// </summary>
+    public Task<T> RunAsync<T>(Func<T> work)
     {
-        public void Dispose() => turn.Release();
+        if (large is null)
+        {
+            return Task.FromResult(work());
+        }
+
+        var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                result.SetResult(work());
+            }
+            catch (Exception failure)
+            {
+                result.SetException(failure);
+            }
+        })
+        {
+            IsBackground = true,
+            Name = "large-request",
+        };
+        thread.Start();
+        return result.Task;
     }
+
+    public void Dispose() => large?.Release();
 }

@@ -40,7 +40,7 @@ internal sealed class RequestBody : IDisposable
     }
 
     /// <summary>Waits for the turn to work on a request of this size.</summary>
-    public ValueTask<IDisposable?> EnterAsync(CancellationToken cancellation) => _large.EnterAsync(_length, cancellation);
+    public ValueTask<LargeRequestTurn> EnterAsync(CancellationToken cancellation) => _large.EnterAsync(_length, cancellation);
 
     /// <summary>The body as one JSON object, once: the bytes are gone then.</summary>
     /// <exception cref="ApiException">400: no JSON object (see <see cref="StrictJson"/>).</exception>

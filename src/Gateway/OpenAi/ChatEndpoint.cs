@@ -14,14 +14,24 @@ internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, Unknow
     private async Task<PreparedAnswer> PrepareAsync(HttpContext context)
     {
         using RequestBody body = await RequestBody.ReadAsync(context, large);
-        using IDisposable? turn = await body.EnterAsync(context.RequestAborted);
+        using LargeRequestTurn turn = await body.EnterAsync(context.RequestAborted);
+        ChatRequest request = await turn.RunAsync(() => Read(body));
+        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        return await turn.RunAsync(() => Prepare(request, model, context.TraceIdentifier));
+    }
+
+    private ChatRequest Read(RequestBody body)
+    {
         var fields = new RequestFields(body.ReadObject());
         ChatRequest request = ChatRequest.Read(fields);
         unknown.Report(fields);
+        return request;
+    }
 
-        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
-        int[] prompt = model.RenderChat(request.Messages, request.Tools, request.Variables);
-        var plan = AnswerPlan.Create(request.Generation, [prompt], model.Card, context.TraceIdentifier, "messages");
+    private PreparedAnswer Prepare(ChatRequest request, ModelText model, string requestId)
+    {
+        int[] prompt = model.RenderChat(ChatMessages.Read(request.Messages, model), request.Tools, request.Variables);
+        var plan = AnswerPlan.Create(request.Generation, [prompt], model.Card, requestId, "messages");
         var format = new ChatFormat(AnswerHeader.Create("chatcmpl", model.Card, time.GetUtcNow()), model.Tokenizer);
         return new PreparedAnswer(plan, format, request.Generation);
     }

@@ -14,15 +14,24 @@ internal sealed class CompletionsEndpoint(IGridClient grid, AnswerWriter writer,
     private async Task<PreparedAnswer> PrepareAsync(HttpContext context)
     {
         using RequestBody body = await RequestBody.ReadAsync(context, large);
-        using IDisposable? turn = await body.EnterAsync(context.RequestAborted);
+        using LargeRequestTurn turn = await body.EnterAsync(context.RequestAborted);
+        CompletionRequest request = await turn.RunAsync(() => Read(body));
+        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        return await turn.RunAsync(() => Prepare(request, model, context.TraceIdentifier));
+    }
+
+    private CompletionRequest Read(RequestBody body)
+    {
         var fields = new RequestFields(body.ReadObject());
         CompletionRequest request = CompletionRequest.Read(fields);
         unknown.Report(fields);
+        return request;
+    }
 
-        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+    private PreparedAnswer Prepare(CompletionRequest request, ModelText model, string requestId)
+    {
         IReadOnlyList<EncodedPrompt> prompts = request.Prompt.Encode(model, withText: request.Echo);
-        var plan = AnswerPlan.Create(
-            request.Generation, [.. prompts.Select(prompt => prompt.Tokens)], model.Card, context.TraceIdentifier, "prompt");
+        var plan = AnswerPlan.Create(request.Generation, [.. prompts.Select(prompt => prompt.Tokens)], model.Card, requestId, "prompt");
         string[] echoes = [.. plan.Requests.Select((_, i) => request.Echo ? prompts[i / plan.ChoicesPerPrompt].Text : "")];
         var format = new CompletionFormat(AnswerHeader.Create("cmpl", model.Card, time.GetUtcNow()), model.Tokenizer, echoes);
         return new PreparedAnswer(plan, format, request.Generation);

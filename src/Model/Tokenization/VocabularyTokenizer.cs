@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using ServingGrid.Model.Tokenization.Merging;
 using ServingGrid.Model.Tokenization.Vocabularies;
 
@@ -60,23 +61,19 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     protected Vocabulary Vocabulary => _vocabulary;
 
-    /// <summary>Most bytes of a text (in UTF-8) that one token stands for; null where a text may become fewer tokens than any such number says.</summary>
-    protected int? LongestToken => _vocabulary.SwallowsSpace ? null : LongestOfText;
+    /// <summary>
+    /// Most bytes of a text (in UTF-8) that one token stands for, but for white space that special tokens swallow; null where text may become fewer tokens than any such number says.
+    /// </summary>
+    protected abstract int? LongestToken { get; }
 
-    /// <summary>The same but for white space that special tokens swallow.</summary>
-    protected abstract int? LongestOfText { get; }
+    /// <inheritdoc/>
+    public sealed override long? MostBytes(int tokens) => _vocabulary.SwallowsSpace ? null : LongestToken * Math.Max(0L, tokens);
 
-    /// <summary>True when so much text cannot be <paramref name="tokens"/> tokens; it may be more for others, too.</summary>
-    protected bool MustExceed(ReadOnlySpan<char> text, long tokens)
+    /// <summary>True when so much text cannot be <paramref name="tokens"/> tokens; for others it may be too much as well.</summary>
+    protected bool MustExceed(ReadOnlySpan<char> text, int tokens)
     {
-        if (LongestToken is not { } longest || tokens >= int.MaxValue)
-        {
-            return false;
-        }
-
-        // Of UTF-16 units there are no more than bytes.
-        long most = longest * Math.Max(0, tokens);
-        return text.Length > most || (text.Length > most / 3 && System.Text.Encoding.UTF8.GetByteCount(text) > most);
+        // Of UTF-16 units there are no more than bytes, and no fewer than a third.
+        return MostBytes(tokens) is { } most && (text.Length > most || (text.Length > most / 3 && Encoding.UTF8.GetByteCount(text) > most));
     }
 
     /// <inheritdoc/>

@@ -37,7 +37,7 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
         _wordsBySpan = _words.GetAlternateLookup<ReadOnlySpan<char>>();
 
         // A piece of the file's alphabet has a character for each byte; one written out (a special token) has its own bytes.
-        LongestOfText = _merges.LongestOther is { } other
+        LongestToken = _merges.LongestOther is { } other
             ? Math.Max(other, vocabulary.Pieces.Max(Encoding.UTF8.GetByteCount))
             : null;
     }
@@ -53,7 +53,7 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
     }
 
     /// <inheritdoc/>
-    protected override int? LongestOfText { get; }
+    protected override int? LongestToken { get; }
 
     /// <inheritdoc/>
     protected override void EncodeText(ReadOnlySpan<char> text, bool afterSpecial, EncodeScratch scratch) => EncodePieces(text, 0, scratch);

@@ -46,14 +46,14 @@ internal sealed class SentencePieceTokenizer : VocabularyTokenizer
         }
 
         _wordsBySpan = _words.GetAlternateLookup<ReadOnlySpan<char>>();
-        LongestOfText = vocabulary.Pieces.Max(Encoding.UTF8.GetByteCount);
+        LongestToken = vocabulary.Pieces.Max(Encoding.UTF8.GetByteCount);
     }
 
     /// <inheritdoc/>
     public override bool RemovesLeadingSpace => Vocabulary.Definition.AddSpacePrefix ?? true;
 
     /// <summary>A character that is in no token becomes one for each of its bytes, and a space is spelled in three.</summary>
-    protected override int? LongestOfText { get; }
+    protected override int? LongestToken { get; }
 
     /// <inheritdoc/>
     protected override void EncodeText(ReadOnlySpan<char> text, bool afterSpecial, EncodeScratch scratch)
