@@ -53,4 +53,8 @@ public sealed class GridException : Exception
     /// </summary>
     [Id(3)]
     public string? Device { get; init; }
+
+    /// <summary>What a program can switch on ("context_length_exceeded"), with <see cref="GridError.InvalidRequest"/>.</summary>
+    [Id(4)]
+    public string? Code { get; init; }
 }

@@ -52,7 +52,32 @@ public abstract class ModelText
     /// <summary>True when the model file has a chat template.</summary>
     public abstract bool HasChatTemplate { get; }
 
+    /// <summary>
+    /// Tokens of a text. One that is far beyond the context is given up early: twice the context is counted, so that who is a little above it learns by how much.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="parameter">The request's field that it is in, for the error.</param>
+    /// <param name="addSpecial">Add the tokens that the model file asks for around a text.</param>
+    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>: more than twice the context.</exception>
+    public int[] Encode(string text, string parameter, bool addSpecial = true) =>
+        Tokenizer.TryEncode(text, addSpecial, parseSpecial: true, CountedTokens) ?? throw TooLong(parameter);
+
+    /// <summary>Most bytes of text, in UTF-8, that a prompt can be made of; null where that depends on the text.</summary>
+    public long? MostPromptBytes => Tokenizer.MostBytes(CountedTokens);
+
+    /// <summary>What is to be said of a prompt that is longer than <see cref="MostPromptBytes"/>.</summary>
+    /// <param name="parameter">The request's field that it is in.</param>
+    public GridException TooLong(string parameter) => new(
+        GridError.InvalidRequest,
+        $"The prompt has more than {CountedTokens} tokens; {Card.Name} has a context of {Card.ContextLength}, and the answer needs at least one.")
+    {
+        Parameter = parameter,
+        Code = "context_length_exceeded",
+    };
+
+    private int CountedTokens => (int)Math.Min(int.MaxValue, Card.ContextLength * 2L);
+
     /// <summary>Prompt tokens of a chat (special tokens of the template recognised).</summary>
-    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>: no template, or the template refuses the messages.</exception>
+    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>: no template, the template refuses the messages, or the prompt is far beyond the context.</exception>
     public abstract int[] RenderChat(JsonArray messages, JsonArray? tools = null, JsonObject? variables = null, bool addGenerationPrompt = true);
 }

@@ -20,7 +20,7 @@ try
     using SecondSignal second = new();
     await using WebApplication app = SiloApp.Create(SiloOptions.Parse(args));
     await app.Services.GetRequiredService<WorkerOpening>().Found;
-    await app.StartAsync();
+    await GridAdmittance.StartAsync(app);
     SiloApp.Announce(app);
     await app.WaitForShutdownAsync();
     return 0;

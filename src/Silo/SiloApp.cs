@@ -1,5 +1,8 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging.Console;
+using ServingGrid.Client.Connections;
 using ServingGrid.Client.Observability;
+using ServingGrid.Gateway.Http;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Hosting;
 using ServingGrid.Grains.Workers;
@@ -9,11 +12,24 @@ namespace ServingGrid.Silo;
 /// <summary>Puts a worker process together: the silo, and a small HTTP endpoint for its health and metrics.</summary>
 internal static class SiloApp
 {
+    private static readonly TimeSpan ReaderTimeout = TimeSpan.FromSeconds(30);
+
     /// <exception cref="StartupException">An option is out of range. A model or device that cannot be used ends the start of the host.</exception>
     public static WebApplication Create(SiloOptions options)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(options.Urls);
+        builder.Services.AddSingleton(provider => new ConnectionDoor(
+            "status",
+            provider.GetRequiredService<SiloShares>().Status,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpDoor))));
+        builder.Services.GuardListeners(provider => provider.GetRequiredService<ConnectionDoor>());
+        builder.Services.AddOptions<KestrelServerOptions>().Configure<ConnectionDoor>((kestrel, door) =>
+        {
+            kestrel.LimitConnections(door, ReaderTimeout);
+            kestrel.Limits.MaxRequestBodySize = 0;
+        });
         AddLogging(builder.Logging, options.Verbose);
         builder.Services.AddSingleton<PrometheusExporter>();
         SiloEndpoints free = SiloEndpoints.Free(options.Address);
@@ -27,6 +43,10 @@ internal static class SiloApp
 
         // Listens from now on: instruments report to those that are there.
         app.Services.GetRequiredService<PrometheusExporter>();
+        app.UseConnectionWork();
+        app.Use((context, next) => WebPages.Refuse(context.Request, options.AllowedHosts, anyHost: context.Request.Path == "/health") is { } sentence
+            ? Results.Text(sentence, statusCode: StatusCodes.Status403Forbidden).ExecuteAsync(context)
+            : next(context));
         app.MapGet("/health", (LocalDevice device) => device.Load().State == DeviceState.Serving ? Results.Text("ok") : Results.Text(device.Load().State.ToString(), statusCode: 503));
         app.MapGet("/metrics", (PrometheusExporter metrics) => Results.Text(metrics.Render(), PrometheusExporter.ContentType));
         return app;
@@ -46,6 +66,9 @@ internal static class SiloApp
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Warning);
         logging.AddFilter("ServingGrid", LogLevel.Information);
+
+        // A line for each connection beyond the limit: the door has told of the crowd.
+        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel.Connections", verbose ? LogLevel.Information : LogLevel.Error);
 
         // The host reports a failed start a second time, with its stack: the program prints the sentence.
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);

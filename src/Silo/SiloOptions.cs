@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Client.Connections;
+using ServingGrid.Gateway.Http;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Transfer;
@@ -31,6 +33,8 @@ internal sealed record SiloOptions
           --port N                port for silos (default: a free one)
           --gateway-port N        port for clients (default: a free one)
           --urls URL              address of /health and /metrics (default: http://127.0.0.1:0)
+          --allowed-hosts HOST[,HOST]
+                                  names that clients may know that address by, besides localhost and IP addresses
           --kv-memory-mib N       size of the KV cache, all of which is taken from the start on (default: some full contexts, taken as they are used)
           --kv-type TYPE          f16 (default), f32, or q8: half the memory of f16, CPU devices only
           --context N             longest sequence in tokens
@@ -50,12 +54,9 @@ internal sealed record SiloOptions
           --drain-seconds N       time for running requests to finish on SIGTERM (default: 20)
           --verbose               log more
 
-        SERVINGGRID_CLUSTER_SECRET holds the secret that silos prove to each other before KV blocks travel; without it they
-        must all be on the loopback interface.
+        SERVINGGRID_CLUSTER_SECRET holds the secret that silos and gateways prove to each other on every connection; without it
+        they must all be on the loopback interface.
         """;
-
-    /// <summary>Environment variable with the cluster's secret: arguments are visible to every user of the machine.</summary>
-    public const string SecretVariable = "SERVINGGRID_CLUSTER_SECRET";
 
     public required WorkerOptions Worker { get; init; }
 
@@ -71,6 +72,9 @@ internal sealed record SiloOptions
     /// <summary>Where /health and /metrics are.</summary>
     public string Urls { get; init; } = "http://127.0.0.1:0";
 
+    /// <summary>Names that <see cref="Urls"/> go by, besides addresses and localhost.</summary>
+    public IReadOnlySet<string> AllowedHosts { get; init; } = new HashSet<string>();
+
     public TimeSpan Drain { get; init; }
 
     public bool Verbose { get; init; }
@@ -84,6 +88,8 @@ internal sealed record SiloOptions
         IPAddress address = read.Text("--address") is not { } text ? IPAddress.Loopback
             : IPAddress.TryParse(text, out IPAddress? ip) ? ip
             : throw new StartupException($"--address must be an IP address, not '{text}'.");
+        string secret = Environment.GetEnvironmentVariable(ClusterSecret.Variable) ?? "";
+        SiloShares shares = SiloShares.Of(OpenFiles.ForConnections);
         SiloOptions options = new()
         {
             Worker = new WorkerOptions
@@ -107,20 +113,29 @@ internal sealed record SiloOptions
                 Transfer = new KvTransferOptions
                 {
                     Listen = new IPEndPoint(address, read.Number("--kv-port", 0, 65535) ?? 0),
-                    ClusterSecret = Environment.GetEnvironmentVariable(SecretVariable) ?? "",
+                    ClusterSecret = secret,
+                    MaxConnections = shares.KvPeers,
+                    MaxStrangers = shares.KvStrangers,
                 },
             },
-            Cluster = store with { ClusterId = ClusterId(read.Text("--cluster-id")) ?? store.ClusterId },
+            Cluster = store with { ClusterId = ClusterId(read.Text("--cluster-id")) ?? store.ClusterId, Secret = secret },
             Address = address,
             Port = read.Number("--port", 0, 65535) ?? 0,
             GatewayPort = read.Number("--gateway-port", 0, 65535) ?? 0,
             Urls = read.Text("--urls") ?? "http://127.0.0.1:0",
+            AllowedHosts = Hosts(read.Text("--allowed-hosts")),
             Drain = TimeSpan.FromSeconds(read.Number("--drain-seconds", 0, 3600) ?? 20),
             Verbose = read.Flag("--verbose"),
         };
         read.RefuseRest();
-        return options;
+        return OpenFiles.Validate() is { } fault ? throw new StartupException(fault) : options;
     }
+
+    private static HashSet<string> Hosts(string? text) =>
+    [
+        .. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(host => WebPages.Normalize(host)
+            ?? throw new StartupException($"--allowed-hosts has '{host}', which is not the name of a host.")),
+    ];
 
     private static string? ClusterId(string? text) => text is { Length: 0 } ? throw new StartupException("--cluster-id is empty.") : text;
 

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Messaging;
+using ServingGrid.Client.Connections;
 using StackExchange.Redis;
 
 namespace ServingGrid.Client.Clustering;
@@ -17,22 +19,27 @@ public static class ClientClustering
     public static IClientBuilder UseServingGridCluster(this IClientBuilder client, ClusterStore cluster, Action<Exception>? onFailure = null)
     {
         client.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (cluster.ClusterId, "servinggrid"));
+
+        // Orleans says of a silo that has refused this client only that it could not be connected to.
+        ClusterSecretException? refused = null;
         client.UseConnectionRetryFilter(async (failure, cancellation) =>
         {
-            onFailure?.Invoke(failure);
+            onFailure?.Invoke(Volatile.Read(ref refused) ?? failure);
 
             // A gateway that starts before the first silo waits for it; its host's own deadline ends the wait.
             await Task.Delay(TimeSpan.FromMilliseconds(500), cancellation);
             return true;
         });
+        client.Services.TryAddSingleton(TimeProvider.System);
+        client.Services.AddOptions<ClientConnectionOptions>().Configure<TimeProvider>((options, time) => options.ConfigureConnection(
+            connections => GridConnections.Prove(connections, cluster.Secret, time, outcome => Volatile.Write(ref refused, outcome))));
         client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
         return cluster.Kind switch
         {
-            ClusterKind.Local => client.UseLocalhostClustering(serviceId: "servinggrid", clusterId: cluster.ClusterId),
             ClusterKind.File => client.UseFile(new MembershipDatabase(cluster.Connection, cluster.ClusterId)),
             ClusterKind.AzureTable => client.UseAzureTable(cluster),
             ClusterKind.Redis => client.UseRedis(RedisStore.Parse(cluster.Connection)),
-            _ => throw new ArgumentOutOfRangeException(nameof(cluster), cluster.Kind, "not a kind of cluster"),
+            _ => throw new ArgumentOutOfRangeException(nameof(cluster), cluster.Kind, "not a grid of several processes"),
         };
     }
 

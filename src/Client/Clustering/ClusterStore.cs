@@ -25,6 +25,11 @@ public sealed record ClusterStore(ClusterKind Kind, string Connection)
     /// <summary>Separates grids that share a store.</summary>
     public string ClusterId { get; init; } = "servinggrid";
 
+    /// <summary>
+    /// What silos and clients of the grid prove to each other on every connection before anything else; empty: none, which is for one machine that nobody else uses.
+    /// </summary>
+    public string Secret { get; init; } = "";
+
     /// <summary>For people: where the store is, without the secrets that a connection may hold.</summary>
     public string Display => Kind switch
     {
@@ -33,6 +38,9 @@ public sealed record ClusterStore(ClusterKind Kind, string Connection)
         ClusterKind.Redis => $"redis:{Connection.Split(',')[0]}",
         _ => Connection.StartsWith("http", StringComparison.OrdinalIgnoreCase) ? $"azure-table:{Connection.Split('?')[0]}" : "azure-table",
     };
+
+    /// <summary><see cref="Display"/>: neither the secret nor those of a connection end up in a log.</summary>
+    public override string ToString() => Display;
 
     /// <summary>Reads the operator's spelling.</summary>
     /// <returns>Null, with a sentence in <paramref name="error"/>, when it makes no sense.</returns>

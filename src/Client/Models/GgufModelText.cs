@@ -84,7 +84,7 @@ internal sealed class GgufModelText : ModelText
 
         // A template that writes the BOS token itself must not get a second one from the tokenizer.
         bool hasBos = _bos.Length > 0 && prompt.StartsWith(_bos, StringComparison.Ordinal);
-        return Tokenizer.Encode(prompt, addSpecial: !hasBos && Tokenizer.BosToken is not null, parseSpecial: true);
+        return Encode(prompt, "messages", addSpecial: !hasBos && Tokenizer.BosToken is not null);
     }
 
     private static GridException Invalid(string message, Exception? inner) => new(GridError.InvalidRequest, message, inner) { Parameter = "messages" };

@@ -1,3 +1,5 @@
+using ServingGrid.Client;
+
 namespace ServingGrid.Gateway.Errors;
 
 /// <summary>An error as a REST client sees it: the status and the members of OpenAI's error object.</summary>
@@ -27,4 +29,10 @@ internal sealed class ApiException(ApiError error) : Exception(error.Message)
     /// <summary>A 400 that names the field at fault.</summary>
     public static ApiException Invalid(string message, string? param = null, string? code = null) =>
         new(ApiError.Invalid(message, param, code));
+
+    /// <summary>A 400 for a prompt that leaves no room for an answer.</summary>
+    public static ApiException TooLong(int tokens, ModelCard card, string param) => Invalid(
+        $"The prompt has {tokens} tokens; {card.Name} has a context of {card.ContextLength}, and the answer needs at least one.",
+        param,
+        "context_length_exceeded");
 }

@@ -33,7 +33,7 @@ internal static class ErrorMapping
 
     private static ApiError FromGrid(GridException failure) => failure.Error switch
     {
-        GridError.InvalidRequest => ApiError.Invalid(failure.Message, failure.Parameter),
+        GridError.InvalidRequest => ApiError.Invalid(failure.Message, failure.Parameter, failure.Code),
         GridError.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, "not_found_error", failure.Message)
         {
             Param = "model",

@@ -1,5 +1,7 @@
 using System.Globalization;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Client.Connections;
+using ServingGrid.Gateway.Http;
 using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Gateway.Hosting;
@@ -21,6 +23,12 @@ internal static class CommandLine
           --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
           --api-key KEY       ask for this key on /v1/* and /grid; may be given several times
                               (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
+          --allowed-hosts HOST[,HOST]
+                              while no API key is set: names that clients may know this gateway by,
+                              besides localhost and IP addresses
+          --max-connections N connections at a time                   (default: what ulimit -n leaves, at most 10000)
+          --reader-seconds N  a client that takes nothing of its answer for so long is given up
+                                                                      (default: 30)
           --verbose           log more than warnings
           --help              show this text
 
@@ -43,7 +51,7 @@ internal static class CommandLine
 
     private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--compute-cores", "--compute-priority", "--context", "--max-sequences", "--max-waiting"];
 
-    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--verbose", "--help"];
+    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 
@@ -55,6 +63,7 @@ internal static class CommandLine
     public static GatewayOptions Parse(IReadOnlyList<string> args, Func<string, string?> environment)
     {
         var options = new GatewayOptions { ApiKeys = SplitList(environment(GatewayOptions.ApiKeyVariable) ?? "", ',') };
+        options = options with { Cluster = options.Cluster with { Secret = environment(ClusterSecret.Variable) ?? "" } };
         var given = new List<string>();
         for (int i = 0; i < args.Count; i++)
         {
@@ -95,9 +104,12 @@ internal static class CommandLine
         "--context" => options with { ContextLength = ParseCount(name, value) },
         "--max-sequences" => options with { MaxSequences = ParseCount(name, value) },
         "--max-waiting" => options with { MaxWaiting = ParseCount(name, value) },
-        "--cluster" => options with { Cluster = ParseCluster(value) with { ClusterId = options.Cluster.ClusterId } },
+        "--cluster" => options with { Cluster = ParseCluster(value) with { ClusterId = options.Cluster.ClusterId, Secret = options.Cluster.Secret } },
         "--cluster-id" => options with { Cluster = options.Cluster with { ClusterId = value } },
         "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
+        "--allowed-hosts" => options with { AllowedHosts = ParseHosts(name, value) },
+        "--max-connections" => options with { MaxConnections = ParseCount(name, value) },
+        "--reader-seconds" => options with { ReaderTimeout = TimeSpan.FromSeconds(ParseCount(name, value)) },
         "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
         _ => throw new UsageException($"{name} takes no value."),
     };
@@ -113,6 +125,12 @@ internal static class CommandLine
         "low" => ComputePriority.Low,
         _ => throw new UsageException($"{name} must be normal or low, not '{value}'."),
     };
+
+    private static HashSet<string> ParseHosts(string name, string value) =>
+    [
+        .. SplitList(value, ',').Select(host => WebPages.Normalize(host)
+            ?? throw new UsageException($"{name} has '{host}', which is not the name of a host: example.org is one.")),
+    ];
 
     private static ClusterStore ParseCluster(string value) => ClusterStore.TryParse(value, out string error) ?? throw new UsageException(error);
 

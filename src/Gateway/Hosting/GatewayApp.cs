@@ -1,6 +1,8 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
 using ServingGrid.Client;
+using ServingGrid.Client.Connections;
 using ServingGrid.Client.Observability;
 using ServingGrid.Gateway.Errors;
 using ServingGrid.Gateway.Http;
@@ -25,9 +27,16 @@ internal static class GatewayApp
         // No arguments and a content root of its own: neither the working directory nor its files change what is served.
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls([.. options.Urls]);
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(provider => new ConnectionDoor(
+            "http",
+            options.MaxConnections ?? GatewayOptions.DefaultMaxConnections,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(HttpDoor))));
+        builder.Services.GuardListeners(provider => provider.GetRequiredService<ConnectionDoor>());
+        builder.Services.AddOptions<KestrelServerOptions>().Configure<ConnectionDoor>((kestrel, door) =>
         {
-            kestrel.AddServerHeader = false;
+            kestrel.LimitConnections(door, options.ReaderTimeout);
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
@@ -36,12 +45,17 @@ internal static class GatewayApp
         addGrid(builder);
 
         WebApplication app = builder.Build();
+        app.UseConnectionWork();
         app.UseMiddleware<RequestIds>();
         app.UseMiddleware<HttpMetrics>();
         app.UseMiddleware<ErrorMiddleware>();
         if (options.ApiKeys.Count > 0)
         {
             app.UseMiddleware<ApiKeys>(options.ApiKeys);
+        }
+        else
+        {
+            app.UseMiddleware<OriginGuard>(options.AllowedHosts);
         }
 
         // Explicit, so that a key is asked for before a route is looked up.
@@ -63,6 +77,9 @@ internal static class GatewayApp
 
         logging.AddFilter(typeof(IGridClient).Namespace + ".Hosting", LogLevel.Information);
 
+        // A line for each connection beyond the limit: the door has told of the crowd.
+        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel.Connections", verbose ? LogLevel.Information : LogLevel.Error);
+
         // The host reports a failed start a second time, with its stack: the program prints the sentence.
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.None);
     }
@@ -71,6 +88,8 @@ internal static class GatewayApp
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<UnknownFields>();
+        services.AddSingleton<ReaderWatch>();
+        services.AddSingleton(provider => new LargeRequests(provider.GetRequiredService<GatewayOptions>().MaxBodyBytes, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AnswerWriter>();
         services.AddSingleton<CompletionsEndpoint>();
         services.AddSingleton<ChatEndpoint>();

@@ -1,5 +1,7 @@
 using System.Net;
 using ServingGrid.Client.Clustering;
+using ServingGrid.Client.Connections;
+using ServingGrid.Gateway.Http;
 using ServingGrid.Kernels.Cpu;
 
 namespace ServingGrid.Gateway.Hosting;
@@ -9,6 +11,8 @@ internal sealed record GatewayOptions
 {
     public const string DefaultUrl = "http://127.0.0.1:8080";
     public const int MaxThreads = 1024;
+    public const int MostConnections = 10_000;
+    public const int LongestReaderSeconds = 3600;
     public const string ApiKeyVariable = "SERVINGGRID_API_KEY";
 
     /// <summary>The grid to be a client of; <see cref="ClusterKind.Local"/>: a silo in this process.</summary>
@@ -47,6 +51,15 @@ internal sealed record GatewayOptions
     /// <summary>Keys that may call <c>/v1/*</c> and <c>/grid</c>; empty: anyone may.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
+    /// <summary>Names that the gateway goes by, besides addresses and localhost: see <see cref="WebPages"/>, which also says in which form they are here.</summary>
+    public IReadOnlySet<string> AllowedHosts { get; init; } = new HashSet<string>();
+
+    /// <summary>Most connections at a time; null: what the limit of open files leaves.</summary>
+    public int? MaxConnections { get; init; }
+
+    /// <summary>For so long a client may take nothing of its answer before it is given up.</summary>
+    public TimeSpan ReaderTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Log requests and the runtime, not only warnings.</summary>
     public bool Verbose { get; init; }
 
@@ -55,6 +68,9 @@ internal sealed record GatewayOptions
 
     /// <summary>The model that comes with the program, beside its binaries.</summary>
     public static string BundledModel => Path.Combine(AppContext.BaseDirectory, "models", "grid-tiny.gguf");
+
+    /// <summary>What <see cref="MaxConnections"/> is when it is not chosen.</summary>
+    public static int DefaultMaxConnections => Math.Clamp(OpenFiles.ForConnections, OpenFiles.FewestConnections, MostConnections);
 
     /// <summary>Null when everything is in range, else one sentence.</summary>
     public string? Validate()
@@ -77,6 +93,26 @@ internal sealed record GatewayOptions
         if (ContextLength is < 2 || MaxSequences is < 1 || MaxWaiting is < 1)
         {
             return "--context must be at least 2, --max-sequences and --max-waiting at least 1.";
+        }
+
+        if (ClusterSecret.Validate(Cluster.Secret) is { } secretFault)
+        {
+            return secretFault;
+        }
+
+        if (OpenFiles.Validate() is { } filesFault)
+        {
+            return filesFault;
+        }
+
+        if (MaxConnections is { } connections && (connections < 2 || connections > Math.Min(MostConnections, OpenFiles.ForConnections)))
+        {
+            return $"--max-connections must be in 2 … {Math.Min(MostConnections, OpenFiles.ForConnections)}: this process may have {OpenFiles.Limit} files open.";
+        }
+
+        if (ReaderTimeout < TimeSpan.FromSeconds(1) || ReaderTimeout > TimeSpan.FromSeconds(LongestReaderSeconds))
+        {
+            return $"--reader-seconds must be in 1 … {LongestReaderSeconds}.";
         }
 
         if (ApiKeys.Any(string.IsNullOrWhiteSpace))

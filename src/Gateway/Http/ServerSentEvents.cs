@@ -10,7 +10,7 @@ namespace ServingGrid.Gateway.Http;
 /// A response that is a stream of server-sent events. Nothing is sent before <see cref="Start"/>, so that an error before the first
 /// token still has its own status. Events reach the client at the next flush. Used by one handler at a time.
 /// </summary>
-internal sealed class ServerSentEvents(HttpResponse response) : IDisposable
+internal sealed class ServerSentEvents(HttpResponse response, ReaderWatch readers) : IDisposable
 {
     private readonly PipeWriter _body = response.BodyWriter;
     private readonly Utf8JsonWriter _json = new(Stream.Null, JsonResponses.WriterOptions);
@@ -39,8 +39,8 @@ internal sealed class ServerSentEvents(HttpResponse response) : IDisposable
     /// <summary>The event that tells OpenAI's clients that nothing follows.</summary>
     public void WriteDone() => _body.Write("data: [DONE]\n\n"u8);
 
-    /// <summary>Hands everything written so far to the network; waits while the client does not read.</summary>
-    public async Task FlushAsync(CancellationToken cancellation) => await _body.FlushAsync(cancellation);
+    /// <summary>Hands everything written so far to the network; waits while the client does not read, for as long as <see cref="ReaderWatch"/> allows.</summary>
+    public Task FlushAsync(CancellationToken cancellation) => readers.FlushAsync(response.HttpContext, cancellation);
 
     public void Dispose() => _json.Dispose();
 }

@@ -6,18 +6,33 @@ using ServingGrid.Gateway.OpenAi.Requests;
 namespace ServingGrid.Gateway.OpenAi;
 
 /// <summary><c>POST /v1/chat/completions</c>.</summary>
-internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, TimeProvider time)
+internal sealed class ChatEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, LargeRequests large, TimeProvider time)
 {
-    public async Task HandleAsync(HttpContext context)
+    public async Task HandleAsync(HttpContext context) => await writer.RunAsync(context, await PrepareAsync(context));
+
+    // What the body was turned into is garbage when this ends, not when the answer does.
+    private async Task<PreparedAnswer> PrepareAsync(HttpContext context)
     {
-        var fields = new RequestFields(await JsonBody.ReadAsync(context.Request));
+        using RequestBody body = await RequestBody.ReadAsync(context, large);
+        using LargeRequestTurn turn = await body.EnterAsync(context.RequestAborted);
+        ChatRequest request = await turn.RunAsync(() => Read(body));
+        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        return await turn.RunAsync(() => Prepare(request, model, context.TraceIdentifier));
+    }
+
+    private ChatRequest Read(RequestBody body)
+    {
+        var fields = new RequestFields(body.ReadObject());
         ChatRequest request = ChatRequest.Read(fields);
         unknown.Report(fields);
+        return request;
+    }
 
-        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
-        int[] prompt = model.RenderChat(request.Messages, request.Tools, request.Variables);
-        var plan = AnswerPlan.Create(request.Generation, [prompt], model.Card, context.TraceIdentifier, "messages");
+    private PreparedAnswer Prepare(ChatRequest request, ModelText model, string requestId)
+    {
+        int[] prompt = model.RenderChat(ChatMessages.Read(request.Messages, model), request.Tools, request.Variables);
+        var plan = AnswerPlan.Create(request.Generation, [prompt], model.Card, requestId, "messages");
         var format = new ChatFormat(AnswerHeader.Create("chatcmpl", model.Card, time.GetUtcNow()), model.Tokenizer);
-        await writer.RunAsync(context, plan, format, request.Generation);
+        return new PreparedAnswer(plan, format, request.Generation);
     }
 }

@@ -10,6 +10,8 @@ public static class OrleansLogging
     public static ILoggingBuilder QuietOrleans(this ILoggingBuilder logging) => logging
         .AddFilter("Orleans", LogLevel.Error)
         .AddFilter("Orleans.Runtime.GrainDirectory", LogLevel.Critical)
+        .AddFilter("Orleans.Runtime.GrainCallCancellationManager", LogLevel.Critical)
+        .AddFilter("Orleans.Runtime.MembershipService.SiloMetadata", LogLevel.Critical)
         .AddFilter("Orleans.Runtime.Metadata", LogLevel.Critical)
         .AddFilter("Orleans.Runtime.SiloLifecycleSubject", LogLevel.None)
         .AddFilter("Orleans.Runtime.Silo", LogLevel.None)

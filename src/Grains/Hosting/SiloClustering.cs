@@ -11,14 +11,17 @@ namespace ServingGrid.Grains.Hosting;
 /// <summary>How a silo finds the others, and how soon it notices that one is gone.</summary>
 public static class SiloClustering
 {
-    /// <summary>Joins the grid that <paramref name="cluster"/> names.</summary>
+    // A silo has an address that names it, whether or not anything listens there.
+    private static readonly SiloEndpoints Nowhere = new(IPAddress.Loopback, EndpointOptions.DEFAULT_SILO_PORT, 0);
+
+    /// <summary>Joins the grid that <paramref name="cluster"/> names. In a grid of one process nothing of Orleans listens.</summary>
     /// <param name="silo">The silo.</param>
     /// <param name="cluster">Where its members meet.</param>
     /// <param name="endpoints">Address and ports; null: loopback and free ports.</param>
     /// <exception cref="ClusterStoreException">The membership store cannot be used.</exception>
     public static ISiloBuilder UseServingGridCluster(this ISiloBuilder silo, ClusterStore cluster, SiloEndpoints? endpoints = null)
     {
-        endpoints ??= SiloEndpoints.FreeOnLoopback();
+        endpoints = cluster.Kind == ClusterKind.Local ? Nowhere : endpoints ?? SiloEndpoints.FreeOnLoopback();
         silo.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (cluster.ClusterId, "servinggrid"));
         silo.Configure<EndpointOptions>(options =>
         {
@@ -27,6 +30,15 @@ public static class SiloClustering
             options.GatewayPort = endpoints.GatewayPort;
         });
         silo.Configure<ClusterMembershipOptions>(DetectFailures);
+        if (cluster.Kind == ClusterKind.Local)
+        {
+            silo.ListenNowhere();
+        }
+        else
+        {
+            silo.GuardConnections(cluster.Secret);
+        }
+
         switch (cluster.Kind)
         {
             case ClusterKind.Local:

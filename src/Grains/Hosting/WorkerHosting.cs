@@ -39,6 +39,12 @@ public static class WorkerHosting
         this IHostApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
     {
         builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => opening, SiloNames.New(options.Role), drain));
+        if (cluster.Kind == ClusterKind.Local)
+        {
+            // Nobody to send blocks: without a port for them.
+            builder.Services.RemoveAll<KvReceiver>();
+        }
+
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
         return opening;
     }

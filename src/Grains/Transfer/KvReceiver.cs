@@ -17,6 +17,9 @@ public sealed partial class KvReceiver : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<Task, bool> _connections = new();
     private readonly KvStrangers _strangers;
+
+    // Every connection, from before it is accepted until its socket is closed.
+    private readonly SemaphoreSlim _descriptors;
     private readonly Task _accepting;
     private int _peers;
 
@@ -30,6 +33,7 @@ public sealed partial class KvReceiver : IAsyncDisposable
         _reservations = reservations;
         _log = log;
         _strangers = new KvStrangers(options.MaxStrangers);
+        _descriptors = new SemaphoreSlim(options.MaxConnections + 2 * options.MaxStrangers);
         _listener = new TcpListener(options.Listen);
         _listener.Start();
         LocalEndpoint = (IPEndPoint)_listener.LocalEndpoint;
@@ -56,7 +60,8 @@ public sealed partial class KvReceiver : IAsyncDisposable
             Socket socket;
             try
             {
-                socket = await _listener.AcceptSocketAsync(_stopping.Token);
+                await _descriptors.WaitAsync(_stopping.Token);
+                socket = await AcceptOneAsync();
             }
             catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
             {
@@ -76,7 +81,32 @@ public sealed partial class KvReceiver : IAsyncDisposable
         }
     }
 
+    private async Task<Socket> AcceptOneAsync()
+    {
+        try
+        {
+            return await _listener.AcceptSocketAsync(_stopping.Token);
+        }
+        catch
+        {
+            _descriptors.Release();
+            throw;
+        }
+    }
+
     private async Task ServeAsync(Socket socket)
+    {
+        try
+        {
+            await HandleAsync(socket);
+        }
+        finally
+        {
+            _descriptors.Release();
+        }
+    }
+
+    private async Task HandleAsync(Socket socket)
     {
         using (socket)
         {

@@ -25,6 +25,21 @@ public abstract class Tokenizer
     /// <param name="parseSpecial">Recognise special tokens written out in the text (as chat templates do).</param>
     public abstract int[] Encode(string text, bool addSpecial, bool parseSpecial);
 
+    /// <summary>Most bytes of text, in UTF-8, that become no more than <paramref name="tokens"/> tokens; null where nothing can be said without looking at the text.</summary>
+    public virtual long? MostBytes(int tokens) => null;
+
+    /// <summary>
+    /// <see cref="Encode"/>, given up as soon as it is certain that there are more tokens than wanted: a text that is far too long costs no more than one that
+    /// just fits, and often no more than a look at its length.
+    /// </summary>
+    /// <param name="text">Any UTF-16 text.</param>
+    /// <param name="addSpecial"><see cref="Encode"/></param>
+    /// <param name="parseSpecial"><see cref="Encode"/></param>
+    /// <param name="maxTokens">Most tokens that are of use.</param>
+    /// <returns>Null: there are more.</returns>
+    public virtual int[]? TryEncode(string text, bool addSpecial, bool parseSpecial, int maxTokens) =>
+        Encode(text, addSpecial, parseSpecial) is var tokens && tokens.Length <= maxTokens ? tokens : null;
+
     /// <summary>The bytes that a token stands for; empty for control tokens unless <paramref name="special"/>.</summary>
     public abstract ReadOnlyMemory<byte> TokenBytes(int token, bool special = false);
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using ServingGrid.Model.Tokenization.Merging;
 using ServingGrid.Model.Tokenization.Vocabularies;
 
@@ -60,11 +61,40 @@ internal abstract class VocabularyTokenizer : Tokenizer
 
     protected Vocabulary Vocabulary => _vocabulary;
 
+    /// <summary>
+    /// Most bytes of a text (in UTF-8) that one token stands for, but for white space that special tokens swallow; null where text may become fewer tokens than any such number says.
+    /// </summary>
+    protected abstract int? LongestToken { get; }
+
+    /// <inheritdoc/>
+    public sealed override long? MostBytes(int tokens) => _vocabulary.SwallowsSpace ? null : LongestToken * Math.Max(0L, tokens);
+
+    /// <summary>True when so much text cannot be <paramref name="tokens"/> tokens; for others it may be too much as well.</summary>
+    protected bool MustExceed(ReadOnlySpan<char> text, int tokens)
+    {
+        // Of UTF-16 units there are no more than bytes, and no fewer than a third.
+        return MostBytes(tokens) is { } most && (text.Length > most || (text.Length > most / 3 && Encoding.UTF8.GetByteCount(text) > most));
+    }
+
     /// <inheritdoc/>
     public sealed override int[] Encode(string text, bool addSpecial, bool parseSpecial) =>
         Encode(text, addSpecial, parseSpecial, new EncodeScratch());
 
-    /// <summary>As the public one, with the memory to use, which also counts the work.</summary>
+    /// <inheritdoc/>
+    public sealed override int[]? TryEncode(string text, bool addSpecial, bool parseSpecial, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (MustExceed(text, maxTokens))
+        {
+            return null;
+        }
+
+        var scratch = new EncodeScratch { MaxTokens = maxTokens };
+        int[] tokens = Encode(text, addSpecial, parseSpecial, scratch);
+        return scratch.IsFull ? null : tokens;
+    }
+
+    /// <summary>As the public one, with the memory to use, which also counts the work and may say how many tokens are of use.</summary>
     internal int[] Encode(string text, bool addSpecial, bool parseSpecial, EncodeScratch scratch)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -77,6 +107,11 @@ internal abstract class VocabularyTokenizer : Tokenizer
         bool afterSpecial = true;
         foreach (SpecialTokenSplitter.Fragment fragment in _splitter.Split(text, parseSpecial, scratch))
         {
+            if (scratch.IsFull)
+            {
+                break;
+            }
+
             if (fragment.Token >= 0)
             {
                 scratch.Output.Add(fragment.Token);

@@ -27,9 +27,14 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     public string Output => _run.Output + _run.Error;
 
     /// <param name="arguments">Options besides <c>--urls</c>.</param>
-    public static async Task<GatewayProcess> StartAsync(params string[] arguments)
+    public static Task<GatewayProcess> StartAsync(params string[] arguments) => StartInAsync([], arguments);
+
+    /// <summary>Starts it under a launcher.</summary>
+    /// <param name="launcher">What runs it in an environment of its own ("env", "NAME=VALUE"), or nothing.</param>
+    /// <param name="arguments">Options besides <c>--urls</c>.</param>
+    public static async Task<GatewayProcess> StartInAsync(string[] launcher, params string[] arguments)
     {
-        ProgramRun run = Launch(["--urls", "http://127.0.0.1:0", .. arguments]);
+        ProgramRun run = Launch(launcher, ["--urls", "http://127.0.0.1:0", .. arguments]);
         try
         {
             Match match = await run.WaitForOutputAsync(ListeningLine(), StartPatience);
@@ -43,8 +48,13 @@ internal sealed partial class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Starts the program with exactly these arguments and does not wait for anything.</summary>
-    public static ProgramRun Launch(params string[] arguments) =>
-        new("dotnet", [Path.Combine(AppContext.BaseDirectory, "ServingGrid.Gateway.dll"), .. arguments]);
+    public static ProgramRun Launch(params string[] arguments) => Launch([], arguments);
+
+    private static ProgramRun Launch(string[] launcher, string[] arguments)
+    {
+        string[] line = [.. launcher, "dotnet", Path.Combine(AppContext.BaseDirectory, "ServingGrid.Gateway.dll"), .. arguments];
+        return new ProgramRun(line[0], line[1..]);
+    }
 
     public void Signal(int signal) => _run.Signal(signal);
 

@@ -32,6 +32,9 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>Client of its health and metrics.</summary>
     public HttpClient Status { get; }
 
+    /// <summary>The process's id.</summary>
+    public int Id => _run.Process.Id;
+
     public bool HasExited => _run.Process.HasExited;
 
     /// <summary>What it has printed so far, both streams.</summary>

@@ -70,10 +70,7 @@ internal sealed record AnswerPlan(IReadOnlyList<GenerateRequest> Requests, int C
     {
         if (prompt.Length >= card.ContextLength)
         {
-            throw ApiException.Invalid(
-                $"The prompt has {prompt.Length} tokens; {card.Name} has a context of {card.ContextLength}, and the answer needs at least one.",
-                param,
-                "context_length_exceeded");
+            throw ApiException.TooLong(prompt.Length, card, param);
         }
     }
 

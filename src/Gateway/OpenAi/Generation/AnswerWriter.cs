@@ -7,12 +7,16 @@ using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.OpenAi.Generation;
 
+/// <summary>A request that is ready to be run.</summary>
+internal sealed record PreparedAnswer(AnswerPlan Plan, AnswerFormat Format, GenerationFields Fields);
+
 /// <summary>Runs a plan and writes its answers, streamed or whole. Thread-safe.</summary>
-internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLifetime lifetime, ILogger<AnswerWriter> log)
+internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLifetime lifetime, ReaderWatch readers, ILogger<AnswerWriter> log)
 {
     /// <exception cref="Exception">Whatever the grid throws before anything was sent; later failures are sent to the client.</exception>
-    public async Task RunAsync(HttpContext context, AnswerPlan plan, AnswerFormat format, GenerationFields fields)
+    public async Task RunAsync(HttpContext context, PreparedAnswer answer)
     {
+        (AnswerPlan plan, AnswerFormat format, GenerationFields fields) = answer;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
@@ -56,7 +60,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
     private async Task StreamAsync(
         HttpContext context, AnswerPlan plan, AnswerFormat format, IAsyncEnumerable<ChoiceUpdate> items, bool withUsage, CancellationToken stop)
     {
-        using var events = new ServerSentEvents(context.Response);
+        using var events = new ServerSentEvents(context.Response, readers);
         try
         {
             var usage = new AnswerUsage(plan);

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using ServingGrid.Client;
 using ServingGrid.Gateway.Errors;
 using ServingGrid.Gateway.Http;
 
@@ -9,24 +10,30 @@ namespace ServingGrid.Gateway.OpenAi.Requests;
 /// <summary>Brings OpenAI's messages into the form that chat templates expect.</summary>
 internal static class ChatMessages
 {
-    public static JsonArray Read(JsonElement messages)
+    // Each becomes some tokens at least, and a tree of objects for the template before that.
+    private const int MaxMessages = 16_384;
+
+    /// <summary>What the template sees: every content a text (or null), every role one that templates know.</summary>
+    /// <exception cref="ApiException">400, with the field at fault; also when the texts alone are far beyond the model's context.</exception>
+    public static JsonArray Read(JsonElement messages, ModelText model)
     {
+        var length = new TextLength(model, "messages");
         var result = new JsonArray();
-        foreach (JsonElement message in JsonValues.Items(messages, "messages"))
+        foreach (JsonElement message in JsonValues.Items(messages, "messages", MaxMessages))
         {
             string param = $"messages[{result.Count}]";
-            result.Add(message.ValueKind == JsonValueKind.Object ? Read(message, param) : throw JsonValues.Wrong(param, "an object"));
+            result.Add(message.ValueKind == JsonValueKind.Object ? Read(message, param, length) : throw JsonValues.Wrong(param, "an object"));
         }
 
         return result.Count > 0 ? result : throw ApiException.Invalid("'messages' is empty.", "messages");
     }
 
-    private static JsonObject Read(JsonElement message, string param)
+    private static JsonObject Read(JsonElement message, string param, TextLength length)
     {
         var fields = new RequestFields(message, param + ".");
         string role = fields.RequireText("role");
         JsonElement? toolCalls = fields.Find("tool_calls");
-        string? content = ReadContent(fields);
+        string? content = ReadContent(fields, length);
         if (content is null && toolCalls is null)
         {
             throw ApiException.Invalid($"'{param}.content' is missing.", $"{param}.content");
@@ -52,15 +59,15 @@ internal static class ChatMessages
         _ => throw ApiException.Invalid($"'{param}' must be system, developer, user, assistant or tool.", param, "invalid_value"),
     };
 
-    private static string? ReadContent(RequestFields fields) => fields.Find("content") switch
+    private static string? ReadContent(RequestFields fields, TextLength length) => fields.Find("content") switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } text => JsonValues.Text(text, fields.Path("content")),
-        { ValueKind: JsonValueKind.Array } parts => string.Join('\n', parts.EnumerateArray().Select((part, i) => ReadPart(part, fields.Path($"content[{i}]")))),
+        { ValueKind: JsonValueKind.String } text => length.Text(text, fields.Path("content")),
+        { ValueKind: JsonValueKind.Array } parts => string.Join('\n', parts.EnumerateArray().Select((part, i) => ReadPart(part, fields.Path($"content[{i}]"), length))),
         _ => throw JsonValues.Wrong(fields.Path("content"), "a string or an array of parts"),
     };
 
-    private static string ReadPart(JsonElement part, string param)
+    private static string ReadPart(JsonElement part, string param, TextLength length)
     {
         if (part.ValueKind != JsonValueKind.Object)
         {
@@ -69,7 +76,7 @@ internal static class ChatMessages
 
         var fields = new RequestFields(part, param + ".");
         return fields.RequireText("type") == "text"
-            ? fields.RequireText("text")
+            ? length.Text(fields.Require("text"), fields.Path("text"))
             : throw ApiException.Invalid($"'{param}.type' must be \"text\": other kinds of content are not supported.", $"{param}.type", "unsupported_value");
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using ServingGrid.Gateway.Errors;
 
@@ -5,10 +6,10 @@ namespace ServingGrid.Gateway.OpenAi.Requests;
 
 /// <summary>The body of <c>POST /v1/chat/completions</c>.</summary>
 /// <param name="Generation">What chat shares with completions.</param>
-/// <param name="Messages">What the template sees: every content a text (or null), every role one that templates know.</param>
+/// <param name="Messages">See <see cref="ChatMessages"/>.</param>
 /// <param name="Tools">Tools that the template describes to the model, or null.</param>
 /// <param name="Variables">Further variables of the template, or null.</param>
-internal sealed record ChatRequest(GenerationFields Generation, JsonArray Messages, JsonArray? Tools, JsonObject? Variables)
+internal sealed record ChatRequest(GenerationFields Generation, JsonElement Messages, JsonArray? Tools, JsonObject? Variables)
 {
     private const int MaxTopLogProbabilities = 20;
 
@@ -19,7 +20,7 @@ internal sealed record ChatRequest(GenerationFields Generation, JsonArray Messag
         RefuseResponseFormat(fields);
         return new ChatRequest(
             GenerationFields.Read(fields, defaultMaxTokens: null, ReadLogProbabilities(fields)),
-            ChatMessages.Read(fields.Require("messages")),
+            fields.Require("messages"),
             ChatTools.Read(fields),
             fields.Find("chat_template_kwargs") is { } variables ? JsonValues.TreeObject(variables, "chat_template_kwargs") : null);
     }

@@ -7,6 +7,8 @@ namespace ServingGrid.Gateway.OpenAi.Requests;
 /// <summary>Tools are shown to the model through its template; the model is free to use them or not.</summary>
 internal static class ChatTools
 {
+    private const int MaxTools = 1024;
+
     /// <summary>The tools that the template shall show; null when there are none or the choice is "none".</summary>
     public static JsonArray? Read(RequestFields fields)
     {
@@ -22,7 +24,7 @@ internal static class ChatTools
         }
 
         var tools = new JsonArray();
-        foreach (JsonElement tool in JsonValues.Items(list, "tools"))
+        foreach (JsonElement tool in JsonValues.Items(list, "tools", MaxTools))
         {
             string param = $"tools[{tools.Count}]";
             JsonObject tree = JsonValues.TreeObject(tool, param);

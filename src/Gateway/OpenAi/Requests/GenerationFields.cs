@@ -99,14 +99,9 @@ internal sealed record GenerationFields
         {
             null => [],
             { ValueKind: JsonValueKind.String } one => [JsonValues.Text(one, "stop")],
-            { ValueKind: JsonValueKind.Array } several => [.. several.EnumerateArray().Select(item => JsonValues.Text(item, "stop"))],
+            { ValueKind: JsonValueKind.Array } several => [.. JsonValues.Items(several, "stop", MaxStops).Select(item => JsonValues.Text(item, "stop"))],
             _ => throw JsonValues.Wrong("stop", "a string or an array of strings"),
         };
-        if (stops.Count > MaxStops)
-        {
-            throw ApiException.Invalid($"'stop' may hold at most {MaxStops} strings.", "stop");
-        }
-
         return stops.All(stop => stop.Length is > 0 and <= MaxStopLength)
             ? stops
             : throw ApiException.Invalid($"Each string of 'stop' must have 1 … {MaxStopLength} characters.", "stop");

@@ -35,9 +35,18 @@ internal static class JsonValues
             ? number
             : throw Wrong(param, "a number");
 
-    public static IEnumerable<JsonElement> Items(JsonElement value, string param) => value.ValueKind == JsonValueKind.Array
-        ? value.EnumerateArray()
-        : throw Wrong(param, "an array");
+    /// <summary>The items of an array that has no more of them than <paramref name="most"/>.</summary>
+    public static IEnumerable<JsonElement> Items(JsonElement value, string param, int most)
+    {
+        if (value.ValueKind != JsonValueKind.Array)
+        {
+            throw Wrong(param, "an array");
+        }
+
+        return value.GetArrayLength() <= most
+            ? value.EnumerateArray()
+            : throw ApiException.Invalid($"'{param}' has {value.GetArrayLength()} items; it may have at most {most}.", param, "array_above_max_length");
+    }
 
     /// <summary>A tree of its own, for templates that look anywhere into it.</summary>
     public static JsonNode? Tree(JsonElement value, string param) => value.ValueKind switch

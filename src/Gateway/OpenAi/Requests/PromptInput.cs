@@ -5,8 +5,8 @@ using ServingGrid.Model.Tokenization;
 
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
-/// <summary>One prompt of a completion: a text or token ids.</summary>
-internal readonly record struct PromptPart(string? Text, int[]? Tokens);
+/// <summary>One prompt of a completion as the request has it: a text or an array of token ids.</summary>
+internal readonly record struct PromptPart(JsonElement Value, bool IsText);
 
 /// <summary>A prompt as tokens, with the text that <c>echo</c> repeats.</summary>
 internal sealed record EncodedPrompt(int[] Tokens, string Text);
@@ -22,7 +22,7 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
     {
         PromptPart[] parts = prompt.ValueKind switch
         {
-            JsonValueKind.String => [new PromptPart(JsonValues.Text(prompt, Name), null)],
+            JsonValueKind.String => [ReadPart(prompt)],
             JsonValueKind.Array when IsTokens(prompt) => [ReadPart(prompt)],
             JsonValueKind.Array when prompt.GetArrayLength() <= MaxPrompts => [.. prompt.EnumerateArray().Select(ReadPart)],
             JsonValueKind.Array => throw ApiException.Invalid($"'{Name}' may hold at most {MaxPrompts} prompts.", Name),
@@ -38,11 +38,12 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
     private static EncodedPrompt Encode(PromptPart part, ModelText model, bool withText)
     {
         Tokenizer tokenizer = model.Tokenizer;
-        int[] tokens = part.Tokens ?? tokenizer.Encode(part.Text!, addSpecial: true, parseSpecial: true);
+        string? written = part.IsText ? new TextLength(model, Name).Text(part.Value, Name) : null;
+        int[] tokens = written is null ? ReadTokens(part.Value, model.Card) : model.Encode(written, Name);
         if (tokens.Length == 0)
         {
             // An empty text stands for the start of a document, as with OpenAI.
-            tokens = part.Text is not null && (tokenizer.BosToken ?? tokenizer.EosToken) is { } start
+            tokens = written is not null && (tokenizer.BosToken ?? tokenizer.EosToken) is { } start
                 ? [start]
                 : throw ApiException.Invalid($"'{Name}' is empty.", Name);
         }
@@ -55,7 +56,7 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
             }
         }
 
-        string text = part.Text ?? (withText ? System.Text.Encoding.UTF8.GetString(tokenizer.Decode(tokens)) : "");
+        string text = written ?? (withText ? System.Text.Encoding.UTF8.GetString(tokenizer.Decode(tokens)) : "");
         return new EncodedPrompt(tokens, text);
     }
 
@@ -63,10 +64,15 @@ internal sealed record PromptInput(IReadOnlyList<PromptPart> Parts)
 
     private static PromptPart ReadPart(JsonElement part) => part.ValueKind switch
     {
-        JsonValueKind.String => new PromptPart(JsonValues.Text(part, Name), null),
-        JsonValueKind.Array => new PromptPart(null, [.. part.EnumerateArray().Select(ReadToken)]),
+        JsonValueKind.String => new PromptPart(part, IsText: true),
+        JsonValueKind.Array => new PromptPart(part, IsText: false),
         _ => throw JsonValues.Wrong(Name, Forms),
     };
+
+    // Its length is known without reading it: millions of tokens become no array.
+    private static int[] ReadTokens(JsonElement array, ModelCard card) => array.GetArrayLength() < card.ContextLength
+        ? [.. array.EnumerateArray().Select(ReadToken)]
+        : throw ApiException.TooLong(array.GetArrayLength(), card, Name);
 
     private static int ReadToken(JsonElement token) => JsonValues.Long(token, Name) is >= 0 and <= int.MaxValue and var id
         ? (int)id

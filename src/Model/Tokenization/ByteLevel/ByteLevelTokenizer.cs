@@ -35,6 +35,11 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
         }
 
         _wordsBySpan = _words.GetAlternateLookup<ReadOnlySpan<char>>();
+
+        // A piece of the file's alphabet has a character for each byte; one written out (a special token) has its own bytes.
+        LongestToken = _merges.LongestOther is { } other
+            ? Math.Max(other, vocabulary.Pieces.Max(Encoding.UTF8.GetByteCount))
+            : null;
     }
 
     /// <inheritdoc/>
@@ -46,6 +51,9 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
         byte[] bytes = Decode(tokens, special);
         return _profile.CleanUpSpaces ? SpaceCleanUp.Apply(bytes) : bytes;
     }
+
+    /// <inheritdoc/>
+    protected override int? LongestToken { get; }
 
     /// <inheritdoc/>
     protected override void EncodeText(ReadOnlySpan<char> text, bool afterSpecial, EncodeScratch scratch) => EncodePieces(text, 0, scratch);
@@ -69,7 +77,7 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
         }
 
         scratch.Steps += text.Length;
-        for (int start = 0; start < text.Length;)
+        for (int start = 0; start < text.Length && !scratch.IsFull;)
         {
             int end = _profile.Stages[stage].NextPiece(text, start);
             EncodePieces(text[start..end], stage + 1, scratch);
@@ -83,6 +91,12 @@ internal sealed class ByteLevelTokenizer : VocabularyTokenizer
         if (word.Length <= VocabularyDefinition.MaximumTokenLength && _wordsBySpan.TryGetValue(word, out int token))
         {
             scratch.Output.Add(token);
+            return;
+        }
+
+        if (MustExceed(word, scratch.Room))
+        {
+            scratch.Exceed();
             return;
         }
 

@@ -6,9 +6,22 @@ internal sealed class EncodeScratch
     private LinkedSymbols _links = new(0);
     private int[] _symbols = new int[256];
     private char[] _characters = [];
+    private bool _exceeded;
 
     /// <summary>Ids found so far.</summary>
     public List<int> Output { get; } = [];
+
+    /// <summary>More tokens than these are of no use: encoding may stop.</summary>
+    public int MaxTokens { get; init; } = int.MaxValue;
+
+    /// <summary>True once there are more: what is in the output is not the whole text.</summary>
+    public bool IsFull => Output.Count > MaxTokens || _exceeded;
+
+    /// <summary>Tokens that may still come.</summary>
+    public int Room => MaxTokens - Output.Count;
+
+    /// <summary>It is certain that there would be more tokens than are of use.</summary>
+    public void Exceed() => _exceeded = true;
 
     /// <summary>Work done so far, in steps that take constant time: what tests of linear time count.</summary>
     public long Steps { get; set; }

@@ -46,10 +46,14 @@ internal sealed class SentencePieceTokenizer : VocabularyTokenizer
         }
 
         _wordsBySpan = _words.GetAlternateLookup<ReadOnlySpan<char>>();
+        LongestToken = vocabulary.Pieces.Max(Encoding.UTF8.GetByteCount);
     }
 
     /// <inheritdoc/>
     public override bool RemovesLeadingSpace => Vocabulary.Definition.AddSpacePrefix ?? true;
+
+    /// <summary>A character that is in no token becomes one for each of its bytes, and a space is spelled in three.</summary>
+    protected override int? LongestToken { get; }
 
     /// <inheritdoc/>
     protected override void EncodeText(ReadOnlySpan<char> text, bool afterSpecial, EncodeScratch scratch)
@@ -61,7 +65,7 @@ internal sealed class SentencePieceTokenizer : VocabularyTokenizer
 
         int start = 0;
         int before = -1;
-        for (int at = 0; at < spelled.Length;)
+        for (int at = 0; at < spelled.Length && !scratch.IsFull;)
         {
             Rune rune = Next(spelled, at, out int length);
             int symbol = _merges.OfCharacter(rune);
@@ -76,7 +80,10 @@ internal sealed class SentencePieceTokenizer : VocabularyTokenizer
         }
 
         scratch.Steps += spelled.Length;
-        EncodeKnownWord(spelled[start..], scratch);
+        if (!scratch.IsFull)
+        {
+            EncodeKnownWord(spelled[start..], scratch);
+        }
     }
 
     /// <inheritdoc/>
@@ -101,6 +108,10 @@ internal sealed class SentencePieceTokenizer : VocabularyTokenizer
         if (word.Length <= VocabularyDefinition.MaximumTokenLength && _wordsBySpan.TryGetValue(word, out int token))
         {
             scratch.Output.Add(token);
+        }
+        else if (MustExceed(word, scratch.Room))
+        {
+            scratch.Exceed();
         }
         else
         {

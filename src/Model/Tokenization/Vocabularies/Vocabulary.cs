@@ -23,6 +23,7 @@ internal sealed class Vocabulary
         _idsBySpan = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         EndOfGeneration = FindEndOfGeneration();
         MarkStripRight();
+        SwallowsSpace = Array.Exists(_attributes, attributes => attributes.HasFlag(TokenAttributes.StripRight));
     }
 
     public VocabularyDefinition Definition { get; }
@@ -32,6 +33,9 @@ internal sealed class Vocabulary
 
     /// <summary>Tokens that end an answer, ascending.</summary>
     public int[] EndOfGeneration { get; }
+
+    /// <summary>True when a special token takes the white space after it, however much it is.</summary>
+    public bool SwallowsSpace { get; }
 
     public int Count => Pieces.Length;
 

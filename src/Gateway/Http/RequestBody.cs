@@ -1,0 +1,121 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using ServingGrid.Gateway.Errors;
+
+namespace ServingGrid.Gateway.Http;
+
+/// <summary>
+/// A request's body. Its size is bounded by the server's limit, that of all large bodies together by <see cref="LargeRequests"/>. For one handler.
+/// </summary>
+internal sealed class RequestBody : IDisposable
+{
+    private const int FirstBytes = 16 << 10;
+
+    private readonly LargeRequests _large;
+    private byte[] _bytes = [];
+    private int _length;
+    private long _held;
+
+    private RequestBody(LargeRequests large) => _large = large;
+
+    /// <summary>Reads all of it.</summary>
+    /// <exception cref="ApiException">400: there is none; 429: too many large ones are there already.</exception>
+    /// <exception cref="BadHttpRequestException">413: larger than the server's limit. 408: it comes too slowly.</exception>
+    public static async Task<RequestBody> ReadAsync(HttpContext context, LargeRequests large)
+    {
+        var body = new RequestBody(large);
+        try
+        {
+            await body.FillAsync(context.Request.BodyReader, context.RequestAborted);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+
+        context.Features.Get<ConnectionWork>()?.Begin();
+        return body;
+    }
+
+    /// <summary>Waits for the turn to work on a request of this size.</summary>
+    public ValueTask<LargeRequestTurn> EnterAsync(CancellationToken cancellation) => _large.EnterAsync(_length, cancellation);
+
+    /// <summary>The body as one JSON object, once: the bytes are gone then.</summary>
+    /// <exception cref="ApiException">400: no JSON object (see <see cref="StrictJson"/>).</exception>
+    public JsonElement ReadObject()
+    {
+        if (!StrictJson.TryParse(_bytes.AsSpan(0, _length), out JsonElement root, out string? fault))
+        {
+            throw ApiException.Invalid($"The request's body {fault}");
+        }
+
+        _bytes = [];
+
+        return root.ValueKind == JsonValueKind.Object
+            ? root
+            : throw ApiException.Invalid("The request's body must be a JSON object.");
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        _bytes = [];
+        if (_held > 0)
+        {
+            _large.Release(_held);
+            _held = 0;
+        }
+    }
+
+    private async Task FillAsync(PipeReader input, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            ReadResult read = await input.ReadAsync(cancellation);
+            foreach (ReadOnlyMemory<byte> piece in read.Buffer)
+            {
+                MakeRoom(piece.Length);
+                piece.Span.CopyTo(_bytes.AsSpan(_length));
+                _length += piece.Length;
+            }
+
+            input.AdvanceTo(read.Buffer.End);
+            if (read.IsCompleted)
+            {
+                break;
+            }
+        }
+
+        if (_length == 0)
+        {
+            throw ApiException.Invalid("The request has no body: a JSON object is expected.");
+        }
+    }
+
+    // As it arrives: what a client announces and does not send takes nothing.
+    private void MakeRoom(int more)
+    {
+        if (_bytes.Length - _length >= more)
+        {
+            return;
+        }
+
+        int size = Math.Max(Math.Max(FirstBytes, _length + more), _bytes.Length * 2);
+        long held = size > LargeRequests.SmallBytes ? size : 0;
+        if (held > _held && !_large.TryHold(held - _held))
+        {
+            throw new ApiException(new ApiError(StatusCodes.Status429TooManyRequests, "rate_limit_error", "The server is reading as many large requests as it takes.")
+            {
+                Code = "too_many_large_requests",
+                RetryAfter = TimeSpan.FromSeconds(1),
+            });
+        }
+
+        _held = Math.Max(_held, held);
+        byte[] grown = GC.AllocateUninitializedArray<byte>(size);
+        _bytes.AsSpan(0, _length).CopyTo(grown);
+        _bytes = grown;
+    }
+}
