@@ -27,4 +27,7 @@ internal static partial class ClientLog
 
     [LoggerMessage(8, LogLevel.Debug, "Model {Model}: the grid does not say whether it is served as before ({Reason})")]
     public static partial void ModelNotChecked(this ILogger log, string model, string reason);
+
+    [LoggerMessage(9, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} failed on {Device}, which goes on ({Reason}); one other device is asked")]
+    public static partial void AttemptFailed(this ILogger log, string requestId, int attempt, string device, string reason);
 }

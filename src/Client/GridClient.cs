@@ -52,7 +52,7 @@ public sealed class GridClient : IGridClient
     /// <inheritdoc/>
     public async IAsyncEnumerable<TextUpdate> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
-        ModelText model = await _models.Get(request.Model, cancellation);
+        ModelText model = await _models.Get(request.Model, cancellation, request.Fingerprint);
         request = RequestPreparation.Prepare(request, model.Card);
         TextAssembler text = new(model.Tokenizer, request);
         await foreach (GenerateUpdate update in _requests.Read(request, cancellation).WithCancellation(cancellation))
@@ -134,7 +134,7 @@ public sealed class GridClient : IGridClient
         {
             more = await first;
         }
-        catch (GridException changed) when (changed.Error == GridError.ModelChanged)
+        catch (GridException changed) when (changed.Error == GridError.ModelChanged && attempt.Request.Fingerprint == model.Card.Fingerprint)
         {
             _models.Forget(model.Card);
             throw;

@@ -37,4 +37,10 @@ public sealed record GenerateAttempt
     /// <summary>Where tokens go at once; null: they come with the stream's items alone.</summary>
     [Id(4)]
     public TokenRoute? Push { get; init; }
+
+    /// <summary>
+    /// Devices that the request itself has failed on (<see cref="GridError.RequestFailed"/>), which refuse it from now on. They are among <see cref="Avoid"/>.
+    /// </summary>
+    [Id(5)]
+    public string[] Failed { get; init; } = [];
 }

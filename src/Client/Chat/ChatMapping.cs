@@ -29,7 +29,7 @@ internal static class ChatMapping
         return json;
     }
 
-    public static GenerateRequest ToRequest(string model, int[] prompt, ChatOptions? options)
+    public static GenerateRequest ToRequest(ModelCard model, int[] prompt, ChatOptions? options)
     {
         if (options?.Tools is { Count: > 0 })
         {
@@ -45,8 +45,9 @@ internal static class ChatMapping
         return new GenerateRequest
         {
             RequestId = $"chat-{Guid.NewGuid():N}",
-            Model = model,
+            Model = model.Name,
             Prompt = prompt,
+            Fingerprint = model.Fingerprint,
             MaxTokens = options?.MaxOutputTokens,
             StopStrings = options?.StopSequences is { } stops ? [.. stops] : [],
             Sampling = defaults with

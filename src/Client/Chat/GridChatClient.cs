@@ -32,7 +32,7 @@ public sealed class GridChatClient(IGridClient grid, string? defaultModel = null
         string model = options?.ModelId ?? defaultModel ?? await OnlyModel(cancellationToken);
         ModelText text = await grid.GetModelTextAsync(model, cancellationToken);
         int[] prompt = text.RenderChat(ChatMapping.ToJson(messages, options?.Instructions));
-        GenerateRequest request = ChatMapping.ToRequest(model, prompt, options);
+        GenerateRequest request = ChatMapping.ToRequest(text.Card, prompt, options);
         await foreach (TextUpdate item in grid.GenerateAsync(request, cancellationToken))
         {
             ChatResponseUpdate update = new(ChatRole.Assistant, item.Text)

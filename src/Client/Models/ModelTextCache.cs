@@ -18,11 +18,14 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
 
     private readonly ConcurrentDictionary<string, Entry> _models = new(StringComparer.Ordinal);
 
+    /// <param name="model">Its name.</param>
+    /// <param name="cancellation">The caller's end; the fetch goes on for others.</param>
+    /// <param name="fingerprint">Of the file that the caller has to do with, if it knows: what is kept here may be older.</param>
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/>, or <see cref="GridError.Unavailable"/> after the deadline.</exception>
-    public async Task<ModelText> Get(string model, CancellationToken cancellation)
+    public async Task<ModelText> Get(string model, CancellationToken cancellation, string? fingerprint = null)
     {
         Entry entry = Find(model);
-        if (entry.TakeCheck(time) && await HasChanged(entry.Text.Value.Result.Card, cancellation))
+        if ((entry.IsOtherThan(fingerprint) || entry.TakeCheck(time)) && await HasChanged(entry.Text.Value.Result.Card, cancellation))
         {
             _models.TryRemove(new(model, entry));
             entry = Find(model);
@@ -136,6 +139,9 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
         public Lazy<Task<ModelText>> Text { get; } = text;
 
         public bool IsThere => Text.Value.IsCompletedSuccessfully;
+
+        /// <summary>True when the file that is kept is not this one.</summary>
+        public bool IsOtherThan(string? fingerprint) => fingerprint is not null && IsThere && Text.Value.Result.Card.Fingerprint != fingerprint;
 
         /// <summary>True for one caller in each <see cref="CheckPeriod"/>, once the model is there.</summary>
         public bool TakeCheck(TimeProvider time)

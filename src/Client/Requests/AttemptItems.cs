@@ -6,22 +6,59 @@ namespace ServingGrid.Client.Requests;
 /// What one attempt has brought, each token once and in order, whichever way it came first: by its stream, which is complete and in order, or pushed
 /// ahead of it, which may be lost or overtaken. Thread-safe; <see cref="Reader"/> has one reader.
 /// </summary>
-internal sealed class AttemptItems
+/// <param name="time">Clock of <see cref="Lived"/>.</param>
+internal sealed class AttemptItems(TimeProvider time)
 {
     private readonly Channel<GenerateUpdate> _items = Channel.CreateUnbounded<GenerateUpdate>(new() { SingleReader = true });
     private readonly Lock _gate = new();
     private readonly SortedDictionary<int, GeneratedToken[]> _early = [];
     private int _streamed;
     private int _delivered;
+    private string? _device;
+    private long? _admitted;
+    private long? _lastSign;
 
     /// <summary>The items; completed with what ended the attempt.</summary>
     public ChannelReader<GenerateUpdate> Reader => _items.Reader;
+
+    /// <summary>The device that runs the attempt, once it has said so.</summary>
+    public string? Device
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _device;
+            }
+        }
+    }
+
+    /// <summary>From the moment when <see cref="Device"/> took the attempt to its last item or token; null before that moment.</summary>
+    public TimeSpan? Lived
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _admitted is { } admitted ? time.GetElapsedTime(admitted, _lastSign!.Value) : null;
+            }
+        }
+    }
+
+    /// <summary>What ended the attempt.</summary>
+    public Exception? Failure { get; private set; }
 
     /// <summary>The next item of the stream.</summary>
     public void Add(GenerateUpdate item)
     {
         lock (_gate)
         {
+            _lastSign = time.GetTimestamp();
+            if (item.Device is not null && _device is null)
+            {
+                (_device, _admitted) = (item.Device, _lastSign);
+            }
+
             int known = _delivered - _streamed;
             _streamed += item.Tokens.Count;
             if (known > 0 && item.Tokens.Count > 0)
@@ -40,6 +77,7 @@ internal sealed class AttemptItems
     {
         lock (_gate)
         {
+            _lastSign = time.GetTimestamp();
             if (first > _delivered)
             {
                 // Overtook others, which are on their way, or will come by the stream.
@@ -53,7 +91,11 @@ internal sealed class AttemptItems
     }
 
     /// <summary>The attempt has ended; null: as it should.</summary>
-    public void Complete(Exception? failure) => _items.Writer.TryComplete(failure);
+    public void Complete(Exception? failure)
+    {
+        Failure = failure;
+        _items.Writer.TryComplete(failure);
+    }
 
     private void DeliverEarly()
     {

@@ -6,9 +6,10 @@ namespace ServingGrid.Client.Requests;
 /// others within a step. Hedged requests, after Dean and Barroso, "The tail at scale", 2013.
 /// </summary>
 /// <param name="open">Starts the next attempt, given the number of those under way; null when there may be no more.</param>
+/// <param name="isFinal">Told of each attempt that has failed, the losers included: true for a failure that every other attempt would meet, too.</param>
 /// <param name="patience">Silence after which another one is started; null: never.</param>
 /// <param name="time">Clock.</param>
-internal sealed class AttemptRace(Func<int, AttemptReader?> open, TimeSpan? patience, TimeProvider time)
+internal sealed class AttemptRace(Func<int, AttemptReader?> open, Predicate<AttemptReader> isFinal, TimeSpan? patience, TimeProvider time)
 {
     /// <summary>Most attempts under way at once: by the time of the last, one second after the other, membership has found out.</summary>
     public const int Most = 4;
@@ -35,6 +36,7 @@ internal sealed class AttemptRace(Func<int, AttemptReader?> open, TimeSpan? pati
             foreach (AttemptReader loser in _running)
             {
                 await loser.DisposeAsync();
+                isFinal(loser);
             }
         }
     }
@@ -58,7 +60,7 @@ internal sealed class AttemptRace(Func<int, AttemptReader?> open, TimeSpan? pati
 
         cancellation.ThrowIfCancellationRequested();
         AttemptReader settled = _running.Find(reader => reader.Answered is { IsCompletedSuccessfully: true, Result: true }) ?? _running.First(reader => reader.Answered.IsCompleted);
-        if (_running.Count == 1 || settled.Answered is { IsCompletedSuccessfully: true, Result: true } || IsFinal(settled.Answered))
+        if (settled.Answered is { IsCompletedSuccessfully: true, Result: true } || isFinal(settled) || _running.Count == 1)
         {
             return settled;
         }
@@ -85,7 +87,4 @@ internal sealed class AttemptRace(Func<int, AttemptReader?> open, TimeSpan? pati
         cancellation.ThrowIfCancellationRequested();
         return first == any;
     }
-
-    /// <summary>True for a failure that every other attempt would meet, too.</summary>
-    private static bool IsFinal(Task<bool> answer) => answer.Exception?.InnerException is { } failure && !RequestFailures.IsTransient(failure, resuming: true);
 }

@@ -18,22 +18,35 @@ internal sealed class AttemptReader : IAsyncDisposable
     private readonly AttemptItems _items;
     private readonly Task _pump;
 
-    /// <param name="stream">The attempt.</param>
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="stream">Its stream.</param>
     /// <param name="items">Where its items go, and the tokens that are pushed ahead of them.</param>
-    /// <param name="start">Longest wait for its first item.</param>
-    /// <param name="stall">Longest wait for each other one.</param>
+    /// <param name="options">How long to wait for the first item and for each other one.</param>
     /// <param name="time">Clock.</param>
     /// <param name="log">Log.</param>
     /// <param name="cancellation">The request's end.</param>
     public AttemptReader(
-        IAsyncEnumerable<GenerateUpdate> stream, AttemptItems items, TimeSpan start, TimeSpan stall, TimeProvider time, ILogger log, CancellationToken cancellation)
+        GenerateAttempt attempt, IAsyncEnumerable<GenerateUpdate> stream, AttemptItems items, GridClientOptions options, TimeProvider time, ILogger log, CancellationToken cancellation)
     {
+        Attempt = attempt;
         _items = items;
         _log = log;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        _pump = Pump(stream, start, stall, time);
+        _pump = Pump(stream, options.StartTimeout, options.StallTimeout, time);
         Answered = _items.Reader.WaitToReadAsync(CancellationToken.None).AsTask();
     }
+
+    /// <summary>What was asked for.</summary>
+    public GenerateAttempt Attempt { get; }
+
+    /// <inheritdoc cref="AttemptItems.Device"/>
+    public string? Device => _items.Device;
+
+    /// <inheritdoc cref="AttemptItems.Lived"/>
+    public TimeSpan? Lived => _items.Lived;
+
+    /// <summary>What ended the attempt, once it has ended; null as well for a stream that just stops.</summary>
+    public Exception? Failure => _items.Failure;
 
     /// <summary>The attempt's items; faults with what ended the attempt.</summary>
     public ChannelReader<GenerateUpdate> Items => _items.Reader;

@@ -6,9 +6,14 @@ internal static class RequestPreparation
     /// <summary>
     /// Checks the request against the model and gives it a seed if it has none: every attempt draws the same tokens then.
     /// </summary>
-    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/></exception>
+    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>, or <see cref="GridError.ModelChanged"/>: the prompt was made for another file.</exception>
     public static GenerateRequest Prepare(GenerateRequest request, ModelCard model)
     {
+        if (request.Fingerprint is { } fingerprint && fingerprint != model.Fingerprint)
+        {
+            throw new GridException(GridError.ModelChanged, $"Model {model.Name} is another file than the one that the prompt was made for.");
+        }
+
         int[] prompt = request.Prompt;
         if (prompt.Length == 0)
         {
@@ -50,6 +55,7 @@ internal static class RequestPreparation
         SamplingOptions sampling = request.Sampling;
         return request with
         {
+            // Tokens of unknown origin: the same file for every attempt, since the tokens of one are the prompt of the next.
             Fingerprint = model.Fingerprint,
             MaxTokens = request.MaxTokens ?? model.ContextLength - prompt.Length,
             Sampling = sampling.Seed is null ? sampling with { Seed = Random.Shared.NextInt64() } : sampling,

@@ -18,9 +18,10 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
     {
         List<int> generated = [];
         HashSet<string> avoid = [];
+        RequestBlame blame = new(request);
         GenerateUsage? firstUsage = null;
         bool accepted = false;
-        long lastProgress = time.GetTimestamp();
+        long lastSign = time.GetTimestamp();
         int started = 0;
         while (true)
         {
@@ -33,7 +34,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
 
             string? device = null;
             Exception? failure = null;
-            AttemptRace race = new(StartNext, options.HedgeAfter, time);
+            AttemptRace race = new(StartNext, IsFinal, options.HedgeAfter, time);
             await using (AttemptReader reader = await race.RunAsync(cancellation))
             {
                 while (true)
@@ -57,15 +58,11 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                         break;
                     }
 
+                    // A silo that holds the request in its queue, and says so, does what it can.
                     accepted = true;
-                    device ??= item.Device;
+                    lastSign = time.GetTimestamp();
                     firstUsage ??= item.Usage;
-                    if (item.Tokens.Count > 0)
-                    {
-                        lastProgress = time.GetTimestamp();
-                        generated.AddRange(item.Tokens.Select(token => token.Token));
-                    }
-
+                    generated.AddRange(item.Tokens.Select(token => token.Token));
                     if (item.Finish is { } finish)
                     {
                         yield return item with { Usage = Usage(request, generated.Count, firstUsage, item.Usage) };
@@ -77,6 +74,24 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                         yield return item;
                     }
                 }
+
+                device = reader.Device;
+                blame.Note(reader);
+            }
+
+            string? failed = failure is GridException { Error: GridError.RequestFailed } named ? named.Device : null;
+            if (blame.IsProven || (failed is not null && started == options.MaxAttempts))
+            {
+                throw blame.ToException(failure, device);
+            }
+
+            if (failed is not null)
+            {
+                // The device that runs the rest of the request is not to blame if that is another one.
+                avoid.Add(failed);
+                ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "request failed"));
+                log.AttemptFailed(request.RequestId, started - 1, failed, failure!.Message);
+                continue;
             }
 
             if (device is not null)
@@ -92,7 +107,13 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             }
 
             // A stream that just ends, without a finish, is as broken as one that throws: ReadAsync has thrown in both cases.
-            await Recover(request, started, generated.Count, accepted, lastProgress, failure!, cancellation);
+            await Recover(request, started, generated.Count, accepted, lastSign, failure!, cancellation);
+        }
+
+        bool IsFinal(AttemptReader attempt)
+        {
+            blame.Note(attempt);
+            return blame.IsProven || attempt.Failure is { } failure and not GridException { Error: GridError.RequestFailed } && !RequestFailures.IsTransient(failure, resuming: true);
         }
 
         AttemptReader? StartNext(int underWay)
@@ -108,13 +129,13 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 log.AttemptSilent(request.RequestId, started - 1, options.HedgeAfter!.Value.TotalSeconds);
             }
 
-            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid] };
-            AttemptItems items = new();
-            return new AttemptReader(start(attempt, items, cancellation), items, options.StartTimeout, options.StallTimeout, time, log, cancellation);
+            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid.Union(blame.Failed)], Failed = blame.Failed };
+            AttemptItems items = new(time);
+            return new AttemptReader(attempt, start(attempt, items, cancellation), items, options, time, log, cancellation);
         }
     }
 
-    private async Task Recover(GenerateRequest request, int started, int tokens, bool accepted, long lastProgress, Exception failure, CancellationToken cancellation)
+    private async Task Recover(GenerateRequest request, int started, int tokens, bool accepted, long lastSign, Exception failure, CancellationToken cancellation)
     {
         bool broken = failure is System.Threading.Channels.ChannelClosedException;
         if (!broken && !RequestFailures.IsTransient(failure, accepted))
@@ -122,11 +143,11 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             throw failure as GridException ?? new GridException(GridError.Internal, $"The request failed in the grid: {failure.Message}", failure);
         }
 
-        if (started >= options.MaxAttempts || time.GetElapsedTime(lastProgress) >= options.RecoveryTimeout)
+        if (started >= options.MaxAttempts || time.GetElapsedTime(lastSign) >= options.RecoveryTimeout)
         {
             throw new GridException(
                 GridError.Unavailable,
-                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastProgress).TotalSeconds:0.0} s without a token): {failure.Message}",
+                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastSign).TotalSeconds:0.0} s without a sign of life): {failure.Message}",
                 failure);
         }
 

@@ -81,6 +81,18 @@ public sealed class ModelTextCacheTests
         Assert.Same(second, await _cache.Get("m", default));
     }
 
+    /// <summary>A prompt of the other file: either it is old, or what is kept here is. The grid knows.</summary>
+    [Fact]
+    public async Task Get_PromptOfAnotherFile_AsksWhetherTheModelHasChanged()
+    {
+        ModelText first = await _cache.Get("m", default);
+        Assert.Same(first, await _cache.Get("m", default, "another"));
+
+        _grid.Fingerprint = "another";
+        Assert.Same(first, await _cache.Get("m", default, FirstFile));
+        Assert.Equal("another", (await _cache.Get("m", default, "another")).Card.Fingerprint);
+    }
+
     [Fact]
     public async Task Get_GridDoesNotSayWhetherItChanged_GoesOnWithWhatIsKnown()
     {

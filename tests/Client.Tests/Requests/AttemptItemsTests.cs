@@ -5,7 +5,7 @@ namespace ServingGrid.Client.Tests.Requests;
 
 public sealed class AttemptItemsTests
 {
-    private readonly AttemptItems _items = new();
+    private readonly AttemptItems _items = new(TimeProvider.System);
 
     [Fact]
     public void Push_AheadOfTheStream_DeliveredOnce()
@@ -68,7 +68,7 @@ public sealed class AttemptItemsTests
         Gen.Int[0, 12].Array[0, 30],
         Gen.Int[0, 30].Array[1, 6]).Sample((sizes, pushes, pulls) =>
         {
-            AttemptItems items = new();
+            AttemptItems items = new(TimeProvider.System);
             int[] starts = [.. sizes.Select((_, i) => sizes[..i].Sum())];
             int total = sizes.Sum(), streamed = 0, pull = 0;
             for (int i = 0; i < pushes.Length; i++)

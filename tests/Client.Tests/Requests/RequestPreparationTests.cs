@@ -29,6 +29,18 @@ public sealed class RequestPreparationTests
     public void Prepare_SeedGiven_Kept() =>
         Assert.Equal(7, RequestPreparation.Prepare(Valid with { Sampling = new SamplingOptions { Seed = 7 } }, Model).Sampling.Seed);
 
+    [Fact]
+    public void Prepare_TokensOfUnknownOrigin_TakenAsThoseOfTheModelAsItIsNow() =>
+        Assert.Equal("f", RequestPreparation.Prepare(Valid, Model).Fingerprint);
+
+    [Fact]
+    public void Prepare_TokensOfAnotherFile_Refused()
+    {
+        GridException failure = Assert.Throws<GridException>(() => RequestPreparation.Prepare(Valid with { Fingerprint = "another" }, Model));
+
+        Assert.Equal(GridError.ModelChanged, failure.Error);
+    }
+
     public static TheoryData<GenerateRequest, string> Wrong => new()
     {
         { Valid with { Prompt = [] }, "prompt" },

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using ServingGrid.Client.Requests;
 
 namespace ServingGrid.Client.Tests.Requests;
@@ -38,7 +39,18 @@ public abstract class RequestStreamScripts
     private protected static RequestStream New(StartAttempt start, GridClientOptions? options = null, TimeProvider? time = null) =>
         new(start, options ?? new GridClientOptions(), time ?? TimeProvider.System, NullLogger.Instance);
 
-    /// <summary>A script for each attempt: items, exceptions to throw, times to wait.</summary>
+    /// <summary>Lets the stream's own time pass until it has ended.</summary>
+    private protected static async Task PassTime(FakeTimeProvider time, Task read)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!read.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(10));
+            await Task.Delay(1, patience.Token);
+        }
+    }
+
+    /// <summary>A script for each attempt: items, exceptions to throw, times to wait, things to do.</summary>
     private protected async Task<List<GenerateUpdate>> Read(Func<GenerateAttempt, object[]> script, GridClientOptions? options = null, TimeProvider? time = null)
     {
         RequestStream stream = New(
@@ -70,6 +82,9 @@ public abstract class RequestStreamScripts
                     }
 
                     cancellation.ThrowIfCancellationRequested();
+                    break;
+                case Action act:
+                    act();
                     break;
                 case Task signal:
                     await signal;

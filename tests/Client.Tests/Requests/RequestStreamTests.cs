@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Time.Testing;
 using ServingGrid.Client.Requests;
 
 namespace ServingGrid.Client.Tests.Requests;
@@ -85,6 +86,25 @@ public sealed class RequestStreamTests : RequestStreamScripts
         });
 
         Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    /// <summary>A silo that says "it waits" does all that it can for the request: when it is lost, the time before was not lost without progress.</summary>
+    [Fact]
+    public async Task Read_SiloLostAfterALongWaitInItsQueue_GoesOnElsewhere()
+    {
+        FakeTimeProvider time = new();
+        TaskCompletionSource lost = new();
+        object[] second = [() => time.Advance(TimeSpan.FromSeconds(1)), new GenerateUpdate()];
+        Task<List<GenerateUpdate>> read = Read(
+            attempt => attempt.Number == 0
+                ? [On("a"), .. Enumerable.Repeat(second, 31).SelectMany(steps => steps), () => lost.SetResult(), new TimeoutException()]
+                : [On("b"), Tokens(1), Finish(FinishReason.Stop)],
+            new GridClientOptions { HedgeAfter = null },
+            time);
+        await lost.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await PassTime(time, read);
+
+        Assert.Single((await read).SelectMany(item => item.Tokens));
     }
 
     [Fact]

@@ -29,6 +29,18 @@ public sealed class CompletionsTests
         Assert.Equal(new SamplingOptions(), request.Sampling);
     }
 
+    /// <summary>What the prompt was tokenized with, or its tokens checked against: the grid may serve another file of the name by then.</summary>
+    [Theory]
+    [InlineData("\"abcd\"")]
+    [InlineData("[97,98]")]
+    public async Task Post_Prompt_CarriesTheFingerprintOfItsModel(string prompt)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        await server.CallAsync(Path, $$"""{"model":"scripted","prompt":{{prompt}}}""");
+
+        Assert.Equal(ScriptedGrid.Card.Fingerprint, Assert.Single(server.Grid.Requests).Fingerprint);
+    }
+
     [Theory]
     [InlineData("""["a","bc"]""", "97;98,99")]
     [InlineData("""[1,2,3]""", "1,2,3")]

@@ -17,6 +17,7 @@ public sealed class ErrorTests
     [InlineData(GridError.Unavailable, 503, "unavailable_error", "unavailable")]
     [InlineData(GridError.Timeout, 503, "unavailable_error", "deadline_exceeded")]
     [InlineData(GridError.ModelChanged, 503, "unavailable_error", "model_changed")]
+    [InlineData(GridError.RequestFailed, 500, "server_error", "request_failed")]
     [InlineData(GridError.Internal, 500, "server_error", null)]
     public async Task Post_GridFails_StatusFollowsTheError(GridError error, int status, string type, string? code)
     {
@@ -58,6 +59,22 @@ public sealed class ErrorTests
         string line = Assert.Single(server.Log.Lines, line => line.StartsWith("Error: ", StringComparison.Ordinal) && line.Contains("failed (request abc-1)"));
         Assert.Contains("secret detail", line);
         Assert.Contains("   at ", line);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Post_RequestFails_ClientSeesItsNameAndTheLogTheRest(bool streamed)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        var failure = new GridException(GridError.RequestFailed, "Request r-1 cannot be served.", new InvalidOperationException("secret detail"));
+        server.Grid.Script = (request, _) => Fail(request, streamed ? 1 : 0, failure);
+        JsonNode error = streamed
+            ? JsonNode.Parse((await server.StreamAsync(Completions, """{"model":"scripted","prompt":"a","stream":true}"""))[^1])!["error"]!
+            : (await server.FailAsync(Completions, Body)).Error;
+
+        Assert.Equal(("server_error", "request_failed", "Request r-1 cannot be served."), ((string)error["type"]!, (string)error["code"]!, (string)error["message"]!));
+        Assert.Contains("secret detail", Assert.Single(server.Log.Lines, line => line.StartsWith("Error: ", StringComparison.Ordinal)));
     }
 
     [Theory]

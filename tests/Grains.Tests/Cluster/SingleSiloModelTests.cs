@@ -29,6 +29,14 @@ public sealed class SingleSiloModelTests(SingleSilo silo)
     }
 
     [Fact]
+    public async Task GenerateAsync_PromptForAnotherFileOfTheName_RefusedInsteadOfMisread()
+    {
+        GridException refused = await Assert.ThrowsAsync<GridException>(() => _cluster.Run(GridCluster.Request(GridCluster.Prompt(5), 5) with { Fingerprint = "another" }));
+
+        Assert.Equal(GridError.ModelChanged, refused.Error);
+    }
+
+    [Fact]
     public async Task GetModelText_ManyUnknownModels_NoGrainForAnyOfThem()
     {
         for (int i = 0; i < 20; i++)

@@ -38,6 +38,9 @@ internal sealed record AnswerPlan(IReadOnlyList<GenerateRequest> Requests, int C
             RequestId = $"{unique}-{i}",
             Model = card.Name,
             Prompt = prompts[i / fields.Choices],
+
+            // What texts were tokenized with, and what tokens from outside were checked against.
+            Fingerprint = card.Fingerprint,
             Sampling = fields.Sampling with { Seed = DeriveSeed(fields.Sampling.Seed, i % fields.Choices) },
             MaxTokens = fields.MaxTokens ?? (fields.DefaultMaxTokens is { } most ? Math.Min(most, card.ContextLength - prompts[i / fields.Choices].Length) : null),
             MinTokens = fields.MinTokens,
