@@ -40,7 +40,7 @@ internal sealed partial class ReaderWatch(GatewayOptions options, TimeProvider t
             LogDropped(context.Request.Path, options.ReaderTimeout.TotalSeconds, context.TraceIdentifier);
             context.Abort();
             await Task.Delay(AbortPatience, time, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)waiting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw new OperationCanceledException("The client did not read its answer.");
         }
     }

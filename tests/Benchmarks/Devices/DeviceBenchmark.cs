@@ -3,7 +3,6 @@ using System.Globalization;
 using ServingGrid.Kernels;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
-using ServingGrid.Testing;
 
 namespace ServingGrid.Benchmarks.Devices;
 
