@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using ServingGrid.Client.Connections;
 using ServingGrid.EndToEnd.Tests.Support;
 using ServingGrid.Testing;
 using ServingGrid.Testing.Network;
@@ -19,7 +20,8 @@ internal readonly record struct Prefills(double Remote, double Failed, double Fa
 /// </summary>
 internal sealed class LinkedGrid : IAsyncDisposable
 {
-    private const string Secret = "SERVINGGRID_CLUSTER_SECRET=network-fault-tests";
+    private const string Secret = "network-fault-tests";
+    private const string SecretVariable = $"{ClusterSecret.Variable}={Secret}";
     private const int Requests = 6;
 
     /// <summary>No answer takes so long, whatever happens to the link: more is a hang.</summary>
@@ -34,7 +36,7 @@ internal sealed class LinkedGrid : IAsyncDisposable
     private LinkedGrid(ImpairedLink link, Action<string> log)
     {
         (Link, _log) = (link, log);
-        _grid = new ProcessGrid($"file:{_folder.Combine("grid.db")}");
+        _grid = new ProcessGrid($"file:{_folder.Combine("grid.db")}") { Secret = Secret };
     }
 
     public ImpairedLink Link { get; }
@@ -130,10 +132,10 @@ internal sealed class LinkedGrid : IAsyncDisposable
     }
 
     private Task<SiloProcess> StartPrefillAsync() =>
-        _grid.StartSiloInAsync([.. Link.Beyond.Launcher, "env", Secret], "prefill", "--address", $"{Link.FarAddress}");
+        _grid.StartSiloInAsync([.. Link.Beyond.Launcher, "env", SecretVariable], "prefill", "--address", $"{Link.FarAddress}");
 
     private Task<SiloProcess> StartDecodeAsync() =>
-        _grid.StartSiloInAsync(["env", Secret], "decode", "--address", $"{Link.NearAddress}", "--disaggregation", "always");
+        _grid.StartSiloInAsync(["env", SecretVariable], "decode", "--address", $"{Link.NearAddress}", "--disaggregation", "always");
 
     private async Task WaitForRemoteAsync(double count, string salt, bool mayBeDead)
     {

@@ -34,6 +34,9 @@ internal sealed class ProcessGrid(string cluster) : IAsyncDisposable
     /// <summary>The model's name for requests.</summary>
     public string ModelName => Path.GetFileNameWithoutExtension(Model);
 
+    /// <summary>What its members prove to each other; silos have it from their launcher.</summary>
+    public string Secret { get; init; } = "";
+
     /// <summary>Starts a silo with one thread.</summary>
     public Task<SiloProcess> StartSiloAsync(string role, params string[] arguments) => StartSiloInAsync([], role, arguments);
 
@@ -55,7 +58,7 @@ internal sealed class ProcessGrid(string cluster) : IAsyncDisposable
     {
         HostApplicationBuilder builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
-        builder.UseOrleansClient(client => client.UseServingGridCluster(ClusterStore.TryParse(cluster, out _)!));
+        builder.UseOrleansClient(client => client.UseServingGridCluster(ClusterStore.TryParse(cluster, out _)! with { Secret = Secret }));
         builder.Services.AddServingGridClient();
         IHost host = builder.Build();
         lock (_clients)
