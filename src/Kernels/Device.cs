@@ -54,8 +54,15 @@ public abstract class Device : IDisposable
     {
     }
 
+    /// <summary>Asks, before weights are loaded, whether <see cref="Attention"/> takes heads of this shape.</summary>
+    /// <exception cref="NotSupportedException">The device has no kernels for it.</exception>
+    public virtual void CheckAttention(AttentionShape shape)
+    {
+    }
+
     /// <summary>A KV cache of <paramref name="blockCount"/> blocks; its content is undefined until written.</summary>
     /// <exception cref="NotSupportedException">The device has no kernels for such a cache.</exception>
+    /// <exception cref="DeviceException">The device has no room for it, or gives none as large in one piece.</exception>
     public abstract KvCache AllocateKvCache(KvLayout layout, int blockCount);
 
     /// <summary>Bytes that a KV cache may take now, before the caller applies its fraction.</summary>
@@ -100,6 +107,14 @@ public abstract class Device : IDisposable
     /// id ascending: <c>ids[row · count + i]</c>, <c>values[row · count + i]</c>. Waits for the result.
     /// </summary>
     public abstract void TopCandidates(Tensor logits, int rows, int count, Span<int> ids, Span<float> values);
+
+    /// <summary>
+    /// Says which rows of a tensor <see cref="Read"/> will be asked for before the next operation, in this order: a device with memory of its own brings them over
+    /// together, and waits for all of them at once. Changes nothing that <see cref="Read"/> returns.
+    /// </summary>
+    public virtual void ExpectReads(Tensor tensor, ReadOnlySpan<int> rows)
+    {
+    }
 
     /// <summary>Copies rows to the host; waits for the work before it.</summary>
     public abstract void Read(Tensor tensor, int firstRow, int rows, Span<float> destination);

@@ -21,9 +21,9 @@ public enum KvType
 /// A block of one layer is contiguous; the same bytes travel between devices of any kind.
 /// </summary>
 /// <remarks>
-/// Every device writes the nearest number of the type, ties to even, and what is not finite, or becomes so (F16: from 65520 on), as not a number: 7E00 in F16, 7FC00000 in
-/// F32, a scale of 7FC00000 for the whole key or value with <see cref="KvType.Q8"/>. No infinity is written, because a key of minus infinity would give rows a score of minus
-/// infinity: a position that weighs nothing, instead of a result that says that something is wrong. Slots that were not written may hold anything, and nothing reads them.
+/// Every device writes the nearest number of the type, ties to even, and what is not finite, or becomes so (F16: from 65520 on), as not a number: 7E00 in F16; with
+/// <see cref="KvType.Q8"/> it is the scale, and so the whole key or value. No infinity is written, because one in a key would give some rows a score of minus infinity: a
+/// position that weighs nothing, instead of a result that says that something is wrong. Slots that were not written may hold anything: it changes no result.
 /// </remarks>
 /// <param name="Layers">Transformer layers.</param>
 /// <param name="KvHeads">Key/value heads of a layer.</param>
@@ -34,9 +34,6 @@ public sealed record KvLayout(int Layers, int KvHeads, int HeadSize, int BlockSi
 {
     /// <summary>Bits of an F16 in the place of what is not finite.</summary>
     internal const ushort HalfNotANumber = 0x7E00;
-
-    /// <summary>Bits of an F32 in the place of what is not finite, and of a scale of numbers of which one is not.</summary>
-    internal const uint FloatNotANumber = 0x7FC00000;
 
     /// <summary>Q8: dimensions of a key that lie side by side. Heads are a multiple of it.</summary>
     public const int KeysTogether = 4;

@@ -7,15 +7,18 @@ namespace ServingGrid.Kernels.Ilgpu;
 /// How a step's attention is cut into groups: a decoding row's context into pieces that run side by side, a prompt chunk into
 /// tiles of rows that share the keys and values they load. The cut changes speed, never results (see <see cref="AttentionKernels"/>).
 /// </summary>
-internal sealed class AttentionPlan(IlgpuRuntime runtime, KernelTuning tuning) : IDisposable
+/// <param name="runtime">The device.</param>
+/// <param name="tuning">Launch shapes.</param>
+/// <param name="maxPartialFloats">Room for partial results of split rows: the longest are split, as many as fit.</param>
+internal sealed class AttentionPlan(IlgpuRuntime runtime, KernelTuning tuning, long maxPartialFloats = 64L << 20) : IDisposable
 {
-    // Partial results of split rows; rows beyond this are not split.
-    private const long MaxPartialFloats = 64L << 20;
+    private static readonly Comparison<SequenceRows> LongestFirst = (a, b) => b.FirstPosition.CompareTo(a.FirstPosition);
 
     private readonly StagedInts _staged = new(runtime);
     private readonly List<int> _single = [];
     private readonly List<int> _tiles = [];
     private readonly List<int> _split = [];
+    private readonly List<SequenceRows> _decoding = [];
     private DeviceBuffer<float>? _partials;
     private AttentionShape _shape;
     private bool _valid;
@@ -56,37 +59,32 @@ internal sealed class AttentionPlan(IlgpuRuntime runtime, KernelTuning tuning) :
         }
 
         int sharing = shape.Heads / shape.KvHeads;
-        if (sharing > 4 * AttentionKernels.MaxWarps)
-        {
-            throw new ArgumentException($"{sharing} query heads share a KV head; the attention kernels take up to {4 * AttentionKernels.MaxWarps}", nameof(shape));
-        }
-
         int rowsPerTile = Math.Max(1, 4 * tuning.AttentionWarps / sharing);
         SingleWarps = (sharing + 3) / 4;
         TileWarps = (rowsPerTile * sharing + 3) / 4;
         _single.Clear();
         _tiles.Clear();
         _split.Clear();
-        MaxPieces = 1;
+        _decoding.Clear();
         foreach (SequenceRows sequence in batch.Sequences)
         {
             if (sequence.RowCount == 1)
             {
-                MaxPieces = Math.Max(MaxPieces, Pieces(sequence.FirstPosition));
-            }
-        }
-
-        long partialFloats = (long)shape.Heads * MaxPieces * (shape.HeadSize + 2);
-        foreach (SequenceRows sequence in batch.Sequences)
-        {
-            if (sequence.RowCount == 1)
-            {
-                AddSingle(sequence, (_split.Count + 1) * partialFloats <= MaxPartialFloats);
+                _decoding.Add(sequence);
             }
             else
             {
                 AddTiles(sequence, rowsPerTile);
             }
+        }
+
+        // The step lasts as long as its longest row: it is the one that has to be cut.
+        _decoding.Sort(LongestFirst);
+        MaxPieces = _decoding.Count > 0 ? Pieces(_decoding[0].FirstPosition) : 1;
+        long partialFloats = (long)shape.Heads * MaxPieces * (shape.HeadSize + 2);
+        foreach (SequenceRows sequence in _decoding)
+        {
+            AddSingle(sequence, (_split.Count + 1) * partialFloats <= maxPartialFloats);
         }
 
         int partialRows = Math.Max(1, _split.Count);

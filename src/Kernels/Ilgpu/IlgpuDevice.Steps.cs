@@ -11,6 +11,7 @@ public sealed unsafe partial class IlgpuDevice
     /// <inheritdoc/>
     public override void BeginStep(StepBatch batch)
     {
+        _rows.Forget();
         _inputs.Begin(batch);
         _attention.Invalidate();
     }
@@ -22,6 +23,7 @@ public sealed unsafe partial class IlgpuDevice
         var target = (IlgpuTensor)output;
         Misuse.CheckTokens(Batch.Tokens, matrix);
         Misuse.CheckTensor(target, Batch.RowCount, matrix.Columns);
+        _rows.Forget();
         _runtime.Launch(_kernels.Format(matrix.Type).Embed, _runtime.Compute, Rows(Batch.RowCount, _tuning.Threads), new EmbedArguments
         {
             Weights = matrix.Words,
@@ -64,6 +66,7 @@ public sealed unsafe partial class IlgpuDevice
             Misuse.CheckLength(headNorm.Key, shape.HeadSize);
         }
 
+        _rows.Forget();
         _runtime.Launch(kv.Kernels.Rope, _runtime.Compute, new KernelConfig(new Index3D(shape.Heads + 2 * shape.KvHeads, Batch.RowCount, 1), new Index3D(Lanes.Count, 1, 1)), new RopeArguments
         {
             Query = ((IlgpuTensor)query).Floats,
@@ -91,8 +94,10 @@ public sealed unsafe partial class IlgpuDevice
     {
         var kv = (IlgpuKvCache)cache;
         Misuse.CheckAttention(Batch, shape, cache, layer);
+        CheckAttention(shape);
         Misuse.CheckTensor(query, Batch.RowCount, shape.Heads * shape.HeadSize);
         Misuse.CheckTensor(output, Batch.RowCount, shape.Heads * shape.HeadSize);
+        _rows.Forget();
         _attention.Prepare(Batch, shape);
         var arguments = new AttentionArguments
         {
@@ -198,6 +203,7 @@ public sealed unsafe partial class IlgpuDevice
             Misuse.CheckLength(bias, weights.Rows);
         }
 
+        _rows.Forget();
         FormatKernels kernels = _kernels.Format(weights.Type);
         bool tile = rows >= _tuning.TileFromRows;
         int perWarp = tile ? MatrixKernels.TileOutputs : _tuning.OutputsPerWarp;

@@ -27,6 +27,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     private readonly TopSelector _top;
     private readonly TransferLane _transfer;
     private readonly StagedInts _copied;
+    private readonly RowReader _rows;
     private readonly DeviceBuffer<float> _nothing;
     private readonly string _id;
 
@@ -42,6 +43,7 @@ public sealed unsafe partial class IlgpuDevice : Device
         _top = new TopSelector(runtime, _kernels, tuning);
         _transfer = new TransferLane(runtime, _kernels, tuning);
         _copied = new StagedInts(runtime);
+        _rows = new RowReader(runtime, WaitForSteps);
         _nothing = runtime.Allocate<float>(1);
     }
 
@@ -67,7 +69,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     {
         float[] values = PinnedZeros<float>(Padding.Columns(source.Columns));
         Dequantizer.DequantizeRow(source.Type, source.Row(0), values.AsSpan(0, source.Columns));
-        return new IlgpuVector(source.Columns, Uploaded(ref values[0], values.Length));
+        return new IlgpuVector(source.Columns, Uploaded(ref values[0], values.Length, source.Name));
     }
 
     /// <inheritdoc/>
@@ -79,7 +81,7 @@ public sealed unsafe partial class IlgpuDevice : Device
         DeviceBuffer<ushort> buffer;
         if (padded == words)
         {
-            buffer = Uploaded(ref Unsafe.AsRef<ushort>((void*)source.Address), source.ByteLength / 2);
+            buffer = Uploaded(ref Unsafe.AsRef<ushort>((void*)source.Address), source.ByteLength / 2, source.Name);
             GC.KeepAlive(source);
         }
         else
@@ -90,7 +92,7 @@ public sealed unsafe partial class IlgpuDevice : Device
                 MemoryMarshal.Cast<byte, ushort>(source.Row(r)).CopyTo(rows.AsSpan(r * padded));
             }
 
-            buffer = Uploaded(ref rows[0], rows.Length);
+            buffer = Uploaded(ref rows[0], rows.Length, source.Name);
         }
 
         return new IlgpuMatrix(source.Type, source.Rows, source.Columns, padded, buffer);
@@ -117,7 +119,7 @@ public sealed unsafe partial class IlgpuDevice : Device
             }
         }
 
-        return new IlgpuRope(pairs, rope.Style == RopeStyle.Interleaved, maxPositions, Uploaded(ref rotations[0], rotations.Length));
+        return new IlgpuRope(pairs, rope.Style == RopeStyle.Interleaved, maxPositions, Uploaded(ref rotations[0], rotations.Length, $"RoPE for {maxPositions} positions"));
     }
 
     /// <inheritdoc/>
@@ -135,10 +137,20 @@ public sealed unsafe partial class IlgpuDevice : Device
     }
 
     /// <inheritdoc/>
+    public override void CheckAttention(AttentionShape shape)
+    {
+        if (shape.Heads / shape.KvHeads > AttentionKernels.MaxSharing)
+        {
+            throw new NotSupportedException(
+                $"{shape.Heads / shape.KvHeads} query heads share each key/value head; the attention kernels of GPU devices take up to {AttentionKernels.MaxSharing}");
+        }
+    }
+
+    /// <inheritdoc/>
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount)
     {
         CheckKvCache(layout);
-        return new IlgpuKvCache(layout, blockCount, _kernels.Cache(layout.Type, layout.HeadSize), _runtime.Allocate<uint>(blockCount * layout.BlockBytesAllLayers / sizeof(uint)));
+        return new IlgpuKvCache(layout, blockCount, _kernels.Cache(layout.Type, layout.HeadSize), _runtime.Allocate<uint>(blockCount * layout.BlockBytesAllLayers / sizeof(uint), $"a KV cache of {blockCount} blocks"));
     }
 
     /// <inheritdoc/>
@@ -146,13 +158,19 @@ public sealed unsafe partial class IlgpuDevice : Device
     {
         var source = (IlgpuTensor)tensor;
         Misuse.CheckRows(tensor, firstRow, rows, destination.Length);
-        float[] values = PinnedZeros<float>(Math.Max(1, rows * source.Stride));
-        _runtime.DownloadAsync(_runtime.Compute, source.Floats.SubView((long)firstRow * source.Stride, rows * source.Stride), ref values[0]);
-        WaitForSteps();
-        for (int r = 0; r < rows; r++)
+        _rows.Read(source, firstRow, rows, destination);
+    }
+
+    /// <inheritdoc/>
+    public override void ExpectReads(Tensor tensor, ReadOnlySpan<int> rows)
+    {
+        foreach (int row in rows)
         {
-            values.AsSpan(r * source.Stride, source.Columns).CopyTo(destination[(r * source.Columns)..]);
+            ArgumentOutOfRangeException.ThrowIfNegative(row);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, tensor.Rows);
         }
+
+        _rows.Expect((IlgpuTensor)tensor, rows);
     }
 
     /// <inheritdoc/>
@@ -160,6 +178,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     {
         var target = (IlgpuTensor)tensor;
         Misuse.CheckRows(tensor, firstRow, rows, source.Length);
+        _rows.Forget();
         float[] values = PinnedZeros<float>(Math.Max(1, rows * target.Stride));
         for (int r = 0; r < rows; r++)
         {
@@ -217,6 +236,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     /// <inheritdoc/>
     public override void Dispose()
     {
+        _rows.Dispose();
         _nothing.Dispose();
         _copied.Dispose();
         _transfer.Dispose();
@@ -229,10 +249,10 @@ public sealed unsafe partial class IlgpuDevice : Device
 
     private static T[] PinnedZeros<T>(int length) => GC.AllocateArray<T>(length, pinned: true);
 
-    private DeviceBuffer<T> Uploaded<T>(ref T source, long length)
+    private DeviceBuffer<T> Uploaded<T>(ref T source, long length, string what)
         where T : unmanaged
     {
-        DeviceBuffer<T> buffer = _runtime.Allocate<T>(length);
+        DeviceBuffer<T> buffer = _runtime.Allocate<T>(length, what);
         _runtime.UploadAsync(_runtime.Compute, ref source, buffer.View);
         WaitForSteps();
         return buffer;

@@ -20,14 +20,18 @@ internal sealed class IlgpuRuntime : IDisposable
     private readonly Lock _load = new();
     private readonly Lock _launch = new();
     private volatile Exception? _failure;
+    private readonly long _mostBytes;
     private long _allocated;
+    private long _waits;
     private int _kernels;
 
     /// <param name="context">Built with <see cref="Configure"/>; owned from here on.</param>
     /// <param name="hardware">A device of that context.</param>
-    public IlgpuRuntime(Context context, IlgpuHardware hardware)
+    /// <param name="mostBytes">Most bytes of one allocation, where that is not for the driver to say.</param>
+    public IlgpuRuntime(Context context, IlgpuHardware hardware, long? mostBytes = null)
     {
         _context = context;
+        _mostBytes = mostBytes ?? MostBytes(hardware);
         try
         {
             Accelerator = hardware.CreateAccelerator(context);
@@ -84,8 +88,16 @@ internal sealed class IlgpuRuntime : IDisposable
     /// <summary>Bytes that were allocated here and not freed.</summary>
     public long AllocatedBytes => Interlocked.Read(ref _allocated);
 
-    /// <summary>Bytes that can still be allocated: what the driver says on CUDA, elsewhere the device's size less what was taken.</summary>
-    public long FreeMemoryBytes => Guard(() => Accelerator switch
+    /// <summary>How often a stream was waited for.</summary>
+    public long Waits => Interlocked.Read(ref _waits);
+
+    /// <summary>
+    /// Bytes that can still be allocated in one piece: what the driver says on CUDA, elsewhere the device's size less what was taken; and on OpenCL not more than the
+    /// driver's limit for one allocation, which may be a quarter of the memory.
+    /// </summary>
+    public long FreeMemoryBytes => Math.Min(_mostBytes, FreeBytes);
+
+    private long FreeBytes => Guard(() => Accelerator switch
     {
         CudaAccelerator cuda => cuda.GetFreeMemory(),
         { AcceleratorType: AcceleratorType.CPU } => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - GC.GetTotalMemory(false) - AllocatedBytes),
@@ -144,9 +156,20 @@ internal sealed class IlgpuRuntime : IDisposable
     }
 
     /// <summary>Uninitialised memory.</summary>
-    public DeviceBuffer<T> Allocate<T>(long length)
+    /// <param name="length">Elements.</param>
+    /// <param name="what">What it is for, as a sentence about its size begins.</param>
+    /// <exception cref="DeviceException">
+    /// There is none, or not in one piece: some drivers accept what is beyond their limit and fail when it is used.
+    /// </exception>
+    public DeviceBuffer<T> Allocate<T>(long length, string what = "a tensor")
         where T : unmanaged
     {
+        long bytes = length * Interop.SizeOf<T>();
+        if (bytes > _mostBytes)
+        {
+            throw new DeviceException($"{what} takes {bytes} bytes, and {Accelerator.Name} gives at most {_mostBytes} in one piece");
+        }
+
         MemoryBuffer1D<T, Stride1D.Dense> buffer = Guard(() => Accelerator.Allocate1D<T>(Math.Max(1, length)));
         Interlocked.Add(ref _allocated, buffer.LengthInBytes);
         return new DeviceBuffer<T>(buffer, () =>
@@ -215,11 +238,19 @@ internal sealed class IlgpuRuntime : IDisposable
     }
 
     /// <summary>Blocks until everything submitted to the stream is done.</summary>
-    public void Wait(AcceleratorStream stream) => Guard(() =>
+    public void Wait(AcceleratorStream stream)
     {
-        stream.Synchronize();
-        return 0;
-    });
+        Enter();
+        try
+        {
+            Interlocked.Increment(ref _waits);
+            stream.Synchronize();
+        }
+        catch (AcceleratorException e)
+        {
+            throw Fail(e);
+        }
+    }
 
     /// <summary>Runs something else that may fail on the device.</summary>
     public T Guard<T>(Func<T> action)
@@ -245,6 +276,9 @@ internal sealed class IlgpuRuntime : IDisposable
         Free(Accelerator);
         _context.Dispose();
     }
+
+    private static long MostBytes(IlgpuHardware hardware) =>
+        hardware is CLDevice cl ? (long)Math.Min(long.MaxValue, cl.GetDeviceInfo<ulong>(CLDeviceInfoType.CL_DEVICE_MAX_MEM_ALLOC_SIZE)) : long.MaxValue;
 
     private void Enter()
     {

@@ -41,7 +41,7 @@ internal static unsafe class KvAppend<L, V>
         }
     }
 
-    private static float FiniteOrNot(float number) => float.IsFinite(number) ? number : BitConverter.UInt32BitsToSingle(KvLayout.FloatNotANumber);
+    private static float FiniteOrNot(float number) => float.IsFinite(number) ? number : float.NaN;
 
     [SkipLocalsInit]
     [MethodImpl(KernelCode.Optimized)]

@@ -41,7 +41,7 @@ internal static unsafe class Q8Numbers<L, V>
         {
             // All zero, or so small that the division overflows: as good as zero.
             new Span<sbyte>(destination, count).Clear();
-            return isFinite ? 0 : BitConverter.UInt32BitsToSingle(KvLayout.FloatNotANumber);
+            return isFinite ? 0 : float.NaN;
         }
 
         int d = 0;

@@ -23,8 +23,11 @@ internal static class AttentionKernels
     /// <summary>Positions of a piece.</summary>
     public const int Piece = 256;
 
-    /// <summary>Most warps in a group: a KV head serves at most sixteen query heads.</summary>
+    /// <summary>Most warps in a group.</summary>
     public const int MaxWarps = 4;
+
+    /// <summary>Most query heads that a KV head serves: each warp takes four.</summary>
+    public const int MaxSharing = 4 * MaxWarps;
 
     private const int Tile = Lanes.Count;
 

@@ -7,5 +7,5 @@ internal static class Finite
 {
     /// <summary>The value, if <paramref name="condition"/> is finite; else not a number.</summary>
     public static float OrNot(float condition, float value) =>
-        (Interop.FloatAsInt(condition) & 0x7F800000u) == 0x7F800000u ? Interop.IntAsFloat(KvLayout.FloatNotANumber) : value;
+        (Interop.FloatAsInt(condition) & 0x7F800000u) == 0x7F800000u ? float.NaN : value;
 }
