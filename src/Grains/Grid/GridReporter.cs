@@ -1,4 +1,5 @@
 using ServingGrid.Client;
+using ServingGrid.Engine;
 using ServingGrid.Engine.Blocks;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
@@ -19,6 +20,7 @@ internal sealed class GridReporter(
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan CatalogPeriod = TimeSpan.FromSeconds(1);
 
+    private InferenceEngine? _reportedEngine;
     private long _reportedEvents;
     private long _catalogReadAt;
     private bool _failing;
@@ -102,7 +104,14 @@ internal sealed class GridReporter(
 
     private async Task ReportOwn(CancellationToken cancellation)
     {
-        PrefixCacheEvents events = device.Worker.Engine.ReadCacheEvents(_reportedEvents);
+        InferenceEngine engine = device.Worker.Engine;
+        if (engine != _reportedEngine)
+        {
+            // The events of a device that was opened anew begin anew, and say nothing of what the grid knows of the one before.
+            (_reportedEngine, _reportedEvents) = (engine, 0);
+        }
+
+        PrefixCacheEvents events = engine.ReadCacheEvents(_reportedEvents);
         foreach (BlockChanges? changes in BlockChangePages.Split(events, _reportedEvents))
         {
             DeviceReport report = new() { Device = device.Identity, Load = device.Load(), Blocks = changes, Handovers = handovers.Snapshot() };
