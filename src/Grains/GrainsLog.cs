@@ -43,6 +43,9 @@ internal static partial class GrainsLog
     [LoggerMessage(12, LogLevel.Debug, "Tokens could not be pushed to a client: they come with the heartbeats")]
     public static partial void PushFailed(this ILogger log, Exception failure);
 
+    [LoggerMessage(13, LogLevel.Warning, "The lost device {Device} could not be closed: {Reason}")]
+    public static partial void LostDeviceNotClosed(this ILogger log, string device, string reason);
+
     [LoggerMessage(20, LogLevel.Warning, "{Sentence}")]
     public static partial void DevicePassedOver(this ILogger log, string sentence);
 

@@ -32,7 +32,9 @@ public sealed record DeviceDetails([property: Id(0)] SiloDetails Silo, [property
 public interface IPrefillGrain : IDeviceGrain
 {
     /// <summary>Computes a prompt, sends its KV to the decode device while it does, and samples the first token.</summary>
-    /// <exception cref="GridException">The engine refuses it or has failed, or the blocks did not get there.</exception>
+    /// <exception cref="GridException">
+    /// The engine refuses it or has failed, or the blocks did not get there; <see cref="GridError.RequestFailed"/>: the prompt itself is to blame.
+    /// </exception>
     [ResponseTimeout("00:10:00")]
     Task<PrefillAnswer> Prefill(PrefillOrder order, CancellationToken cancellation);
 }
@@ -63,9 +65,13 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport, R
                 ? new PrefillAnswer(EngineMapping.ToToken(done.First), done.CachedTokens, done.SentBytes, done.SendTime)
                 : throw EngineMapping.ToException(result.Refused!, local.Identity.Id);
         }
-        catch (Exception exception) when (exception is EngineException or KvTransferException)
+        catch (EngineException failure)
         {
-            throw new GridException(GridError.Unavailable, exception.Message);
+            throw EngineMapping.ToException(failure, local.Identity.Id);
+        }
+        catch (KvTransferException failure)
+        {
+            throw new GridException(GridError.Unavailable, failure.Message);
         }
     }
 }

@@ -4,14 +4,14 @@ using ServingGrid.Engine;
 namespace ServingGrid.Grains.Diagnostics;
 
 /// <summary>
-/// The state of one engine as observable instruments, under the names that vLLM's dashboards chart. Lives as long as its
-/// engine: disposing it ends the series.
+/// The state of a device's engine as observable instruments, under the names that vLLM's dashboards chart. Disposing it ends the series; counters begin anew
+/// with an engine whose device was opened anew, as after a start of the process.
 /// </summary>
 internal sealed class EngineMetrics : IDisposable
 {
     private readonly Meter _meter = new("ServingGrid");
 
-    public EngineMetrics(InferenceEngine engine, string model, string deviceId)
+    public EngineMetrics(Func<EngineStatus> status, string model, string deviceId)
     {
         KeyValuePair<string, object?>[] labels = [new("model_name", model), new("engine", deviceId)];
         Gauge("vllm:num_requests_running", status => status.Running, "Sequences that are computed now.");
@@ -27,10 +27,10 @@ internal sealed class EngineMetrics : IDisposable
         Counter("servinggrid_steps_total", status => status.Steps, "Steps of the engine.");
 
         void Gauge(string name, Func<EngineStatus, double> value, string description) =>
-            _meter.CreateObservableGauge(name, () => new Measurement<double>(value(engine.Status), labels), description: description);
+            _meter.CreateObservableGauge(name, () => new Measurement<double>(value(status()), labels), description: description);
 
         void Counter(string name, Func<EngineStatus, long> value, string description) =>
-            _meter.CreateObservableCounter(name, () => new Measurement<long>(value(engine.Status), labels), description: description);
+            _meter.CreateObservableCounter(name, () => new Measurement<long>(value(status()), labels), description: description);
     }
 
     public void Dispose() => _meter.Dispose();

@@ -15,7 +15,8 @@ namespace ServingGrid.Grains.Disaggregation;
 /// <code>
 ///   decide → reserve → order prefill → (blocks arrive) → commit
 ///                        │ fails: renew the epoch, order elsewhere
-///                        └ fails again: compute the prompt here
+///                        ├ fails again: compute the prompt here
+///                        └ names the request as the reason: the sequence ends so
 /// </code>
 /// The reservation ends in exactly one of commit, local start and release. Thread-safe.
 /// </summary>
@@ -39,22 +40,26 @@ internal sealed class Handover(
     /// <summary>Starts a sequence: its stream is there at once, or after the wait for a reservation.</summary>
     /// <param name="attempt">The request.</param>
     /// <param name="cancellation">The request's end: gives up whatever is in progress.</param>
-    /// <returns>The stream, and what goes on beside it until the prompt is computed.</returns>
-    /// <exception cref="GridException">The engine refuses it.</exception>
-    public async Task<(SequenceHandle Sequence, Task Prefill)> Start(GenerateAttempt attempt, CancellationToken cancellation)
+    /// <exception cref="GridException">The engine refuses it, or fails while it waits for a reservation.</exception>
+    public async Task<StartedSequence> Start(GenerateAttempt attempt, CancellationToken cancellation)
     {
         InferenceEngine engine = device.Worker.Engine;
         SequenceRequest request = EngineMapping.ToSequence(attempt);
-        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model), []);
+        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model), attempt.Avoid);
         if (planner.Decide(Site(), query) is not { } first)
         {
-            return (Accepted(engine.Submit(request)), Task.CompletedTask);
+            return new StartedSequence(Accepted(engine.Submit(request)));
         }
 
         SubmitResult<Reservation> reserved;
         try
         {
             reserved = await engine.ReserveAsync(request, HoldTime, cancellation);
+        }
+        catch (EngineException failure)
+        {
+            breaker.Abandoned(first.Device.Identity.Id);
+            throw EngineMapping.ToException(failure, device.Identity.Id);
         }
         catch
         {
@@ -64,14 +69,16 @@ internal sealed class Handover(
 
         if (reserved.Accepted is { } reservation)
         {
-            return (reservation.Handle, Fill(attempt, query, reservation, first, cancellation));
+            StartedSequence sequence = new(reservation.Handle);
+            sequence.Prefill = Fill(attempt, query, reservation, sequence, first, cancellation);
+            return sequence;
         }
 
         breaker.Abandoned(first.Device.Identity.Id);
         return reserved.Refused!.Reason == RefusalReason.Finished
 
             // The silo of an earlier attempt was lost between the last token and the end: there is only the end to be told.
-            ? (Accepted(engine.Submit(request)), Task.CompletedTask)
+            ? new StartedSequence(Accepted(engine.Submit(request)))
             : throw EngineMapping.ToException(reserved.Refused, device.Identity.Id);
     }
 
@@ -81,7 +88,8 @@ internal sealed class Handover(
         return new DecodeSite(device.Identity, device.Load(), (double)engine.Layout.BlockBytesAllLayers / engine.Layout.BlockSize, engine.Options.MaxBatchTokens);
     }
 
-    private async Task Fill(GenerateAttempt attempt, RoutingQuery query, Reservation reservation, PrefillChoice first, CancellationToken cancellation)
+    private async Task Fill(
+        GenerateAttempt attempt, RoutingQuery query, Reservation reservation, StartedSequence sequence, PrefillChoice first, CancellationToken cancellation)
     {
         using CancellationTokenRegistration released = cancellation.Register(reservation.Release);
         List<string> tried = [];
@@ -92,8 +100,15 @@ internal sealed class Handover(
             while (remote is not null)
             {
                 tried.Add(remote.Device.Identity.Id);
-                if (await TryRemote(attempt, reservation, remote, epoch, cancellation) || cancellation.IsCancellationRequested)
+                if (await TryRemote(attempt, reservation, sequence, remote, epoch, cancellation) || cancellation.IsCancellationRequested)
                 {
+                    return;
+                }
+
+                if (sequence.Failure is not null)
+                {
+                    // It is for the client to decide who is asked next: a device that computes this prompt may have to pay for it.
+                    reservation.Release();
                     return;
                 }
 
@@ -103,7 +118,7 @@ internal sealed class Handover(
                 }
 
                 epoch = renewed;
-                remote = tried.Count < options.Attempts ? planner.DecideAgain(Site(), query with { Avoid = tried }) : null;
+                remote = tried.Count < options.Attempts ? planner.DecideAgain(Site(), query with { Avoid = [.. attempt.Avoid, .. tried] }) : null;
             }
         }
 
@@ -113,7 +128,8 @@ internal sealed class Handover(
         }
     }
 
-    private async Task<bool> TryRemote(GenerateAttempt attempt, Reservation reservation, PrefillChoice remote, int epoch, CancellationToken cancellation)
+    private async Task<bool> TryRemote(
+        GenerateAttempt attempt, Reservation reservation, StartedSequence sequence, PrefillChoice remote, int epoch, CancellationToken cancellation)
     {
         string id = remote.Device.Identity.Id;
         PrefillOrder order = new()
@@ -138,6 +154,13 @@ internal sealed class Handover(
             }
 
             failure = $"the commit was refused: {outcome}";
+        }
+        catch (GridException failed) when (failed.Error == GridError.RequestFailed)
+        {
+            // The prompt's own fault: the device goes on with others.
+            breaker.Abandoned(id);
+            sequence.Failure = failed;
+            return false;
         }
         catch (Exception exception)
         {

@@ -25,7 +25,7 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
     private long _local;
     private long _fallback;
 
-    /// <summary>The prefill device for a prompt, or null: here.</summary>
+    /// <summary>The prefill device for a prompt, none of those in <see cref="RoutingQuery.Avoid"/>; or null: here.</summary>
     public PrefillChoice? Decide(DecodeSite site, RoutingQuery query)
     {
         if (options.Mode == DisaggregationMode.Never || site.Device.TransferEndpoint is null)
@@ -49,7 +49,7 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
 
     /// <summary>Another prefill device for a prompt, after those in <see cref="RoutingQuery.Avoid"/> have failed; null when there is none.</summary>
     public PrefillChoice? DecideAgain(DecodeSite site, RoutingQuery query) =>
-        Find(site, query) is { Device: { } remote } found && !query.Avoid.Contains(remote.Identity.Id) && breaker.TryEnter(remote.Identity.Id)
+        Find(site, query) is { Device: { } remote } found && breaker.TryEnter(remote.Identity.Id)
             ? Chosen(query, remote, Inputs(site, query, remote, found.CachedTokens))
             : null;
 
@@ -77,7 +77,7 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
     }
 
     private (DeviceView? Device, int CachedTokens) Find(DecodeSite site, RoutingQuery query) => router.ChoosePrefill(
-        query, candidate => candidate.Identity.Id != site.Device.Id && breaker.Allows(candidate.Identity.Id) && view.Find(query.Model)?.IsAlive(candidate) == true);
+        query, candidate => candidate.Identity.Id != site.Device.Id && !query.Avoid.Contains(candidate.Identity.Id) && breaker.Allows(candidate.Identity.Id) && view.Find(query.Model)?.IsAlive(candidate) == true);
 
     // The last token is always computed: its logits choose the next one.
     private HandoverInputs Inputs(DecodeSite site, RoutingQuery query, DeviceView remote, int remoteCached)

@@ -99,6 +99,10 @@ public sealed record DeviceLoad
     [Id(12)]
     public double PrefillTokensPerSecondBeside { get; init; }
 
+    /// <summary>Why the device does not serve, in one sentence; null while it does, and while it joins or drains.</summary>
+    [Id(20)]
+    public string? Trouble { get; init; }
+
     /// <summary><see cref="PendingPromptTokens"/> by what a new prompt of another device would find before it.</summary>
     public PromptBacklog Backlog => new(PendingAheadOf128, PendingAheadOf512, PendingAheadOf2048, PendingPromptTokens);
 }

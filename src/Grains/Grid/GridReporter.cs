@@ -1,3 +1,4 @@
+using ServingGrid.Engine;
 using ServingGrid.Engine.Blocks;
 using ServingGrid.Grains.Workers;
 
@@ -12,6 +13,7 @@ internal sealed class GridReporter(IGrainFactory grains, GridExchange exchange, 
     /// <summary>Time between two reports.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(200);
 
+    private InferenceEngine? _reportedEngine;
     private long _reportedEvents;
     private long? _admittedAt;
 
@@ -66,7 +68,14 @@ internal sealed class GridReporter(IGrainFactory grains, GridExchange exchange, 
     /// <exception cref="StartupException">It may not.</exception>
     private async Task<bool> Report(CancellationToken cancellation)
     {
-        PrefixCacheEvents events = device.Worker.Engine.ReadCacheEvents(_reportedEvents);
+        InferenceEngine engine = device.Worker.Engine;
+        if (engine != _reportedEngine)
+        {
+            // The events of a device that was opened anew begin anew, and say nothing of what the grid knows of the one before.
+            (_reportedEngine, _reportedEvents) = (engine, 0);
+        }
+
+        PrefixCacheEvents events = engine.ReadCacheEvents(_reportedEvents);
         foreach (BlockChanges? changes in BlockChangePages.Split(events, _reportedEvents))
         {
             DeviceReport report = new()

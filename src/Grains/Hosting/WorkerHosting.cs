@@ -100,7 +100,7 @@ public static class WorkerHosting
         services.AddSingleton(provider =>
         {
             LocalDevice device = provider.GetRequiredService<LocalDevice>();
-            return new EngineMetrics(device.Worker.Engine, device.Identity.Model.Name, device.Identity.Id);
+            return new EngineMetrics(() => device.Worker.Engine.Status, device.Identity.Model.Name, device.Identity.Id);
         });
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, GridMembership>();
         services.AddHostedService<DrainService>();

@@ -56,12 +56,12 @@ internal sealed class RequestGrain(
                 // The request has ended in this very moment.
             }
         });
-        Task<(SequenceHandle Sequence, Task Prefill)>? start = null;
+        Task<StartedSequence>? start = null;
         SequenceReader? reader = null;
         try
         {
             // :: 1
-            CheckDevice(attempt.Request);
+            CheckDevice(attempt);
 
             // :: 2
             start = handover.Start(attempt, ended.Token);
@@ -75,19 +75,19 @@ internal sealed class RequestGrain(
             }
 
             // :: 3
-            (SequenceHandle sequence, Task prefill) = await start;
-            request.Started(prefill);
+            StartedSequence sequence = await start;
+            request.Started(sequence.Prefill);
 
             // A stream that nobody reads stands still at a "yield": what is below does not run then, and the engine has to be told from here.
-            using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Cancel);
-            reader = new SequenceReader(sequence.Updates, attempt.Push, request, metrics, time);
+            using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Handle.Cancel);
+            reader = new SequenceReader(sequence.Handle.Updates, device.Identity.Id, attempt.Push, request, metrics, time);
             tokens.Add(reader);
             watch.Enter();
             yield return item;
             do
             {
                 watch.Leave();
-                item = await reader.Next(Heartbeat, ended.Token) ?? Beat;
+                item = await Next(reader, sequence, ended.Token) ?? Beat;
                 watch.Enter();
                 yield return item;
             }
@@ -113,8 +113,15 @@ internal sealed class RequestGrain(
     private void DeactivateSoon() =>
         this.RegisterGrainTimer(static (grain, _) => { grain.DeactivateOnIdle(); return Task.CompletedTask; }, this, Linger, Timeout.InfiniteTimeSpan);
 
-    private void CheckDevice(GenerateRequest request)
+    private void CheckDevice(GenerateAttempt attempt)
     {
+        GenerateRequest request = attempt.Request;
+        if (attempt.Failed.Contains(device.Identity.Id))
+        {
+            // Placed here for want of another device.
+            throw new GridException(GridError.RequestFailed, $"Request {request.RequestId} has failed on {device.Identity.Id} before.") { Device = device.Identity.Id };
+        }
+
         if (device.Identity.Model.Name != request.Model)
         {
             throw new GridException(GridError.Unavailable, $"Model {request.Model} is not on {device.Identity.Id}.");
@@ -132,6 +139,18 @@ internal sealed class RequestGrain(
         }
     }
 
+    private static async Task<GenerateUpdate?> Next(SequenceReader reader, StartedSequence sequence, CancellationToken cancellation)
+    {
+        try
+        {
+            return await reader.Next(Heartbeat, cancellation);
+        }
+        catch (GridException) when (sequence.Failure is { } reason)
+        {
+            throw reason;
+        }
+    }
+
     /// <summary>True when the task has ended, in whatever way; false when it takes longer than <paramref name="patience"/>.</summary>
     private async Task<bool> IsDone(Task task, TimeSpan patience, CancellationToken cancellation)
     {
@@ -144,21 +163,21 @@ internal sealed class RequestGrain(
         return task.IsCompleted;
     }
 
-    private async Task Release(Task<(SequenceHandle Sequence, Task Prefill)> start, SequenceReader? reader)
+    private async Task Release(Task<StartedSequence> start, SequenceReader? reader)
     {
         // What it threw has been reported by the stream; a wait for blocks has been cancelled.
         await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (start.IsCompletedSuccessfully)
         {
-            (SequenceHandle sequence, Task prefill) = start.Result;
-            sequence.Cancel();
+            StartedSequence sequence = start.Result;
+            sequence.Handle.Cancel();
             if (reader is not null)
             {
                 await reader.CountEnd(Linger);
                 tokens.Remove(reader);
             }
 
-            await prefill;
+            await sequence.Prefill;
         }
     }
 }

@@ -12,11 +12,13 @@ namespace ServingGrid.Grains.Requests;
 /// engine has published, the request's grain takes the items. Thread-safe.
 /// </summary>
 /// <param name="updates">The sequence's; nobody else reads them.</param>
+/// <param name="device">The device whose engine publishes them.</param>
 /// <param name="push">Where tokens go as they appear, so that an item has those of a heartbeat; null: they make an item as they appear.</param>
 /// <param name="request">Told of tokens.</param>
 /// <param name="metrics">Told of tokens and of the end.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time)
+internal sealed class SequenceReader(
+    ChannelReader<SequenceUpdate> updates, string device, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private List<GeneratedToken> _tokens = [];
@@ -141,7 +143,7 @@ internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, Toke
         if (_end is null && updates.Completion.IsCompleted)
         {
             _failure ??= updates.Completion.Exception?.InnerException is EngineException failure
-                ? EngineMapping.ToException(failure)
+                ? EngineMapping.ToException(failure, device)
                 : new GridException(GridError.Internal, "The engine's stream ended without an end.");
         }
     }

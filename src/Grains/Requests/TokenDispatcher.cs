@@ -15,7 +15,7 @@ internal sealed class TokenDispatcher : IThreadPoolWorkItem
     private int _due;
 
     public TokenDispatcher(Workers.Worker worker, ILogger<TokenDispatcher> log)
-        : this(log) => worker.Engine.Published += Wake;
+        : this(log) => worker.Published += Wake;
 
     internal TokenDispatcher(ILogger<TokenDispatcher> log) => _log = log;
 

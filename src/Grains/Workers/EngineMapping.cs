@@ -80,5 +80,10 @@ internal static class EngineMapping
         _ => throw new ArgumentOutOfRangeException(nameof(refusal), refusal.Reason, null),
     };
 
-    public static GridException ToException(EngineException failure) => new(GridError.Unavailable, failure.Message);
+    /// <param name="failure">What ended a sequence that the engine had accepted.</param>
+    /// <param name="device">Whose engine.</param>
+    public static GridException ToException(EngineException failure, string device) =>
+        failure.BlamesSequence
+            ? new GridException(GridError.RequestFailed, failure.Message) { Device = device }
+            : new GridException(GridError.Unavailable, failure.Message);
 }

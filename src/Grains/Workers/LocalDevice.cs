@@ -51,6 +51,7 @@ public sealed class LocalDevice
             Role = Role,
             State = status.Health switch
             {
+                EngineHealth.Recovering => _draining ? DeviceState.Draining : DeviceState.Recovering,
                 EngineHealth.Serving => _draining ? DeviceState.Draining : _admitted ? DeviceState.Serving : DeviceState.Joining,
                 EngineHealth.Draining => DeviceState.Draining,
                 _ => DeviceState.Failed,
@@ -66,6 +67,7 @@ public sealed class LocalDevice
             PrefillTokensPerSecond = status.PrefillTokensPerSecond,
             PrefillTokensPerSecondBeside = status.PrefillTokensPerSecondBeside,
             DecodeStepSeconds = status.DecodeStepSeconds,
+            Trouble = Worker.Trouble,
         };
     }
 }

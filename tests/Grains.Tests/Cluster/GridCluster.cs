@@ -8,7 +8,10 @@ using ServingGrid.Engine;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Hosting;
 using ServingGrid.Grains.Workers;
+using ServingGrid.Kernels;
+using ServingGrid.Kernels.Cpu;
 using ServingGrid.Testing;
+using ServingGrid.Testing.Faults;
 
 namespace ServingGrid.Grains.Tests.Cluster;
 
@@ -16,6 +19,7 @@ namespace ServingGrid.Grains.Tests.Cluster;
 internal sealed class GridCluster : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Worker> _workers = new();
+    private readonly ConcurrentDictionary<string, FaultyDevice> _devices = new();
     private readonly InProcessTestCluster _cluster;
 
     private GridCluster(int silos, Func<int, WorkerOptions> options)
@@ -25,7 +29,7 @@ internal sealed class GridCluster : IAsyncDisposable
         builder.ConfigureSilo((silo, host) =>
         {
             WorkerOptions worker = options(Interlocked.Increment(ref index));
-            host.AddServingGridWorker(worker, _ => WorkerOpening.Begin(_ => _workers.GetOrAdd(silo.SiloName, _ => Worker.Open(worker))), silo.SiloName);
+            host.AddServingGridWorker(worker, _ => WorkerOpening.Begin(_ => _workers.GetOrAdd(silo.SiloName, _ => Open(silo.SiloName, worker))), silo.SiloName);
         });
         _cluster = builder.Build();
     }
@@ -70,6 +74,9 @@ internal sealed class GridCluster : IAsyncDisposable
 
     /// <summary>Ends a grain's activation, as the loss of its silo does: the next call begins anew.</summary>
     public static async Task Forget(IAddressable grain) => await grain.AsReference<IGrainManagementExtension>().DeactivateOnIdle();
+
+    /// <summary>The device of a silo, for faults.</summary>
+    public FaultyDevice DeviceOf(InProcessSiloHandle silo) => _devices[silo.Name];
 
     /// <summary>The engine of a silo.</summary>
     public InferenceEngine EngineOf(InProcessSiloHandle silo) => _workers[silo.Name].Engine;
@@ -126,6 +133,9 @@ internal sealed class GridCluster : IAsyncDisposable
             }
         }
     }
+
+    private Worker Open(string silo, WorkerOptions options) =>
+        Worker.Open(options, openDevice: id => _devices[silo] = new FaultyDevice(DeviceCatalog.Open(id, new CpuDeviceOptions { Threads = options.Threads })));
 
     public async ValueTask DisposeAsync()
     {

@@ -91,6 +91,21 @@ public sealed class SequenceReaderTests
         Assert.Equal((GridError.Unavailable, "gone"), (failure.Error, failure.Message));
     }
 
+    [Theory]
+    [InlineData(EngineFailure.SequenceFailed, GridError.RequestFailed)]
+    [InlineData(EngineFailure.InvalidOutput, GridError.RequestFailed)]
+    [InlineData(EngineFailure.DeviceFailed, GridError.Unavailable)]
+    [InlineData(EngineFailure.Stopped, GridError.Unavailable)]
+    public async Task Next_SequenceFails_SaysWhetherItIsToBlameAndWhere(EngineFailure failure, GridError error)
+    {
+        SequenceReader reader = New(push: false);
+        _updates.Writer.Complete(new EngineException(failure, "gone"));
+        reader.Read();
+
+        GridException thrown = await Assert.ThrowsAsync<GridException>(() => reader.Next(Patience, Cancellation));
+        Assert.Equal((error, error == GridError.RequestFailed ? "silo/cpu" : null), (thrown.Error, thrown.Device));
+    }
+
     [Fact]
     public async Task Next_Cancelled_Throws()
     {
@@ -121,7 +136,7 @@ public sealed class SequenceReaderTests
         RequestsInFlight requests = new(_time);
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1], MaxTokens = 3 } };
         return new SequenceReader(
-            _updates.Reader, push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time);
+            _updates.Reader, "silo/cpu", push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time);
     }
 
     private void Publish(params int[] tokens)

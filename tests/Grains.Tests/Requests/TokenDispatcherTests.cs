@@ -90,7 +90,7 @@ public sealed class TokenDispatcherTests
         Channel<SequenceUpdate> channel = Channel.CreateUnbounded<SequenceUpdate>();
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = $"{stream}", Model = "m", Prompt = [1], MaxTokens = 3 } };
         reader = new SequenceReader(
-            channel.Reader, new TokenRoute(sink, stream), _requests.Begin(attempt, forPeer: false), new RequestMetrics("m", TimeProvider.System), TimeProvider.System);
+            channel.Reader, "silo/cpu", new TokenRoute(sink, stream), _requests.Begin(attempt, forPeer: false), new RequestMetrics("m", TimeProvider.System), TimeProvider.System);
         _dispatcher.Add(reader);
         return channel.Writer;
     }
