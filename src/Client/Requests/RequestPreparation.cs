@@ -48,6 +48,11 @@ internal static class RequestPreparation
         }
 
         SamplingOptions sampling = request.Sampling;
+        if (sampling.Check(model.VocabularySize) is { } outOfRange)
+        {
+            throw Invalid($"{outOfRange.Message}.", outOfRange.Parameter);
+        }
+
         return request with
         {
             Fingerprint = model.Fingerprint,

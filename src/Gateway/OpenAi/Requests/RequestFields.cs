@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ServingGrid.Gateway.Errors;
+using ServingGrid.Model;
 
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
@@ -70,6 +71,12 @@ internal sealed class RequestFields(JsonElement body, string path = "")
         double number = JsonValues.Double(value, Path(name));
         return number >= min && number <= max ? (float)number : throw OutOfRange(name, FormattableString.Invariant($"{min} … {max}"));
     }
+
+    /// <summary>A sampling parameter.</summary>
+    public float? Number(SamplingRange range) => Number(range.Name, range.Least, range.Most);
+
+    /// <summary>A sampling parameter that is a whole number.</summary>
+    public int? Integer(SamplingRange range) => Integer(range.Name, (int)range.Least, (int)range.Most);
 
     /// <summary>An object of its own, or null.</summary>
     public RequestFields? Object(string name) => Find(name) switch
