@@ -66,6 +66,7 @@ public sealed class ContaminationTests
         var device = new HookedDevice();
         await using var rig = new EngineRig(device: device);
         var marked = new MarkedSequences();
+        device.OnStep = batch => marked.IsIn(batch);
         device.SpoilLogits = marked.HasRow;
         var neighbours = Neighbours.Start(rig);
         SamplingParameters sampling = wholeRow ? new SamplingParameters { Seed = 1 } : SamplingParameters.Greedy;
@@ -133,12 +134,12 @@ public sealed class ContaminationTests
         var device = new HookedDevice();
         await using var rig = new EngineRig(device: device);
         int[] prompt = MarkedSequences.Prompt(100, 1);
+        device.OnAppended = SpoilMarked(device, layer: 1, position: 70, () => true);
         if (prefixWasCached)
         {
             await rig.GenerateAsync(EngineRig.Request(prompt[..33], 1));
         }
 
-        device.OnAppended = SpoilMarked(device, layer: 1, position: 70, () => true);
         var neighbours = Neighbours.Start(rig);
         var sink = new GatheringSink();
         Assert.NotNull(rig.Engine.SubmitPrefill(EngineRig.Request(prompt, 4), 0, sink).Accepted);
