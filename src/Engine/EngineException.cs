@@ -28,6 +28,10 @@ public enum EngineFailure
 /// <summary>An accepted sequence could not be finished.</summary>
 public sealed class EngineException(EngineFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
+    /// <summary>What is done for this sequence alone has thrown.</summary>
+    internal static EngineException OfSequence(string id, Exception inner) =>
+        new(EngineFailure.SequenceFailed, $"what {id} needs besides the model failed: {inner.Message}", inner);
+
     public EngineFailure Failure { get; } = failure;
 
     /// <summary>True when the sequence itself is to blame: the same one would end so on every device of the kind.</summary>

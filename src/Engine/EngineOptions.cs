@@ -56,6 +56,15 @@ public sealed record EngineOptions
     /// <summary>Default life of a reservation and of pinned blocks.</summary>
     public TimeSpan ReservationLifetime { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// How often within <see cref="FailureWindow"/> the engine may fail and come back. One failure more, and it is out of service for good, so that somebody looks at the
+    /// device: 0 lets the first one be the last.
+    /// </summary>
+    public int MaxFailures { get; init; } = 5;
+
+    /// <summary>How long a failure counts.</summary>
+    public TimeSpan FailureWindow { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>One sentence for the first value that is out of range.</summary>
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public void Validate()
@@ -74,6 +83,8 @@ public sealed record EngineOptions
         Check(MaxWaiting is >= 1 and <= 1 << 20, nameof(MaxWaiting), MaxWaiting, "in 1 … 1048576");
         Check(ContextLength is null or >= 2, nameof(ContextLength), ContextLength, "at least 2");
         Check(ReservationLifetime > TimeSpan.Zero && ReservationLifetime <= TimeSpan.FromHours(1), nameof(ReservationLifetime), ReservationLifetime, "above zero and at most an hour");
+        Check(MaxFailures is >= 0 and <= 1000, nameof(MaxFailures), MaxFailures, "in 0 … 1000");
+        Check(FailureWindow > TimeSpan.Zero && FailureWindow <= TimeSpan.FromDays(1), nameof(FailureWindow), FailureWindow, "above zero and at most a day");
     }
 
     private static void Check<T>(bool holds, string name, T value, string range)

@@ -25,6 +25,24 @@ public sealed record EngineStatus
     /// <summary>With <see cref="EngineHealth.Failed"/>: what happened.</summary>
     public string? Failure { get; init; }
 
+    /// <summary>Steps that failed as a whole.</summary>
+    public long FailedSteps { get; init; }
+
+    /// <summary>Of <see cref="FailedSteps"/>, those whose sequences all went on one at a time: nobody was to blame, and nobody has noticed.</summary>
+    public long TransientFailures { get; init; }
+
+    /// <summary>Sequences that ended by their own fault (<see cref="EngineException.BlamesSequence"/>).</summary>
+    public long BlamedSequences { get; init; }
+
+    /// <summary>How often the engine has given up all sequences and served again.</summary>
+    public long Recoveries { get; init; }
+
+    /// <summary>How long the last of them took, from the failure on; 0 before the first.</summary>
+    public double LastRecoverySeconds { get; init; }
+
+    /// <summary>What went wrong last, in a step as a whole or with the device; null: nothing yet.</summary>
+    public string? LastFailure { get; init; }
+
     /// <summary>Sequences that are computed now (prefilling or decoding).</summary>
     public int Running { get; init; }
 

@@ -17,6 +17,7 @@ namespace ServingGrid.Engine;
 /// </summary>
 public sealed class InferenceEngine : IAsyncDisposable
 {
+    private static readonly TimeSpan RecoveryTime = TimeSpan.FromSeconds(1);
     private readonly EngineResources _resources;
     private readonly Tokenizer? _tokenizer;
     private readonly IReadOnlyList<int> _endTokens;
@@ -27,10 +28,8 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly EngineCore _core;
     private readonly OutputSignal _outputs = new();
     private readonly WarmUp _warmUp;
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<EngineException> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _stop;
+    private readonly EngineLife _life = new();
+    private readonly EngineLoop _loop;
     private int _disposed;
 
     /// <summary>Loads the weights onto <paramref name="device"/>, allocates the KV cache and starts the thread.</summary>
@@ -54,12 +53,13 @@ public sealed class InferenceEngine : IAsyncDisposable
         _endTokens = tokenizer?.EndOfGenerationTokens ?? [];
         _logger = logger ?? NullLogger<InferenceEngine>.Instance;
         _resources = new EngineResources(device, config, weights, options);
-        _statistics = new EngineStatistics(time);
+        _statistics = new EngineStatistics(time, _life);
         _commands = new CommandQueue(time);
         _waiting = new WaitingLimit(options.MaxWaiting);
         _core = new EngineCore(_resources, options, _endTokens.Count, _commands, _statistics, _waiting, time, _logger);
         _warmUp = new WarmUp(_resources, options, time, _logger);
-        EngineLog.Started(_logger, device.Info.Name, device.Info.Kernels, _resources.Cache.BlockCount, options.BlockSize, ContextLength);
+        _loop = new EngineLoop(_core, _commands, _life, _outputs, new FailureBudget(options, time), time, _logger);
+        EngineLog.Started(_logger, device.Info.Name, device.Info.Kernels, _resources.BlockCount, options.BlockSize, ContextLength);
         new Thread(Run) { Name = $"engine {device.Info.Id}", IsBackground = true }.Start();
     }
 
@@ -89,7 +89,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     public int ContextLength => _resources.ContextLength;
 
     /// <summary>Ends when the engine has failed for good (<see cref="EngineHealth.Failed"/>), with the reason; never for one that is stopped.</summary>
-    public Task<EngineException> Lost => _lost.Task;
+    public Task<EngineException> Lost => _loop.Lost;
 
     /// <summary>Snapshot at the end of the last step.</summary>
     public EngineStatus Status => _statistics.Snapshot();
@@ -164,7 +164,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// </summary>
     /// <returns>
     /// Ends when the engine's thread is free again: true if all was computed, false if the engine had other work. Fails with an
-    /// <see cref="EngineException"/> if the model's output is not a number, otherwise with what put the engine out of service.
+    /// <see cref="EngineException"/> if what it computes fails on a device that computes otherwise, and with whatever the engine has to recover from if it does not.
     /// </returns>
     public Task<bool> WarmUpAsync()
     {
@@ -181,7 +181,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             try
             {
                 // Later on, blocks hold what is not to be written over.
-                end.SetResult(!_core.Ledger.HasAccepted && _warmUp.Run(isWanted: () => !_commands.IsEmpty));
+                end.SetResult(_life.Health == EngineHealth.Serving && !_core.Ledger.HasAccepted && _warmUp.Run(isWanted: () => !_commands.IsEmpty));
             }
             catch (EngineException e)
             {
@@ -189,7 +189,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             }
             catch (Exception e)
             {
-                end.SetException(e);
+                end.SetException(new EngineException(EngineFailure.DeviceFailed, e.Message, e));
                 throw;
             }
         }
@@ -228,16 +228,16 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <returns>Ends when the last one has.</returns>
     public Task DrainAsync()
     {
-        _statistics.SetHealth(EngineHealth.Draining);
+        _life.Drain();
         _commands.Wake();
-        return _drained.Task;
+        return _loop.Drained;
     }
 
     /// <summary>Stops after the step in progress; sequences that have not ended fail with <see cref="EngineFailure.Stopped"/>.</summary>
     public async ValueTask DisposeAsync()
     {
-        _commands.TryPost(() => _stop = true);
-        await _ended.Task;
+        _loop.Stop();
+        await _loop.Ended;
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _core.Handovers.Shutdown();
@@ -253,10 +253,11 @@ public sealed class InferenceEngine : IAsyncDisposable
         ? null
         : new Refusal(RefusalReason.Finished, "the answer is complete: there is nothing to hand over");
 
-    private Refusal? Unavailable() => _statistics.Health switch
+    private Refusal? Unavailable() => _life.Health switch
     {
         EngineHealth.Serving => null,
-        EngineHealth.Failed => new Refusal(RefusalReason.Failed, $"the device has failed: {Status.Failure}"),
+        EngineHealth.Recovering => new Refusal(RefusalReason.Failed, "the device has failed and serves again soon", RetryAfter: RecoveryTime),
+        EngineHealth.Failed => new Refusal(RefusalReason.Failed, $"the device has failed: {_life.Failure}"),
         _ => new Refusal(RefusalReason.Stopping, "the engine is stopping"),
     };
 
@@ -285,10 +286,10 @@ public sealed class InferenceEngine : IAsyncDisposable
             return new Refusal(RefusalReason.QueueFull, $"{Options.MaxWaiting} sequences are waiting already", RetryAfter: _statistics.ExpectedWait);
         }
 
-        if (!_commands.TryPost(() => _core.Ledger.Enqueue(sequence)))
+        if (!_life.TryPost(_commands, () => _core.Ledger.Enqueue(sequence)))
         {
             _waiting.Leave();
-            return Unavailable() ?? new Refusal(RefusalReason.Stopping, "the engine is stopping");
+            return Unavailable() ?? new Refusal(RefusalReason.Failed, "the device had failed and serves again", RetryAfter: RecoveryTime);
         }
 
         return null;
@@ -301,53 +302,6 @@ public sealed class InferenceEngine : IAsyncDisposable
             EngineLog.ThreadRefused(_logger, Device.Info.Name, refused);
         }
 
-        EngineException reason = new(EngineFailure.Stopped, "the engine was stopped");
-        try
-        {
-            Serve();
-            _statistics.SetHealth(EngineHealth.Stopped);
-        }
-        catch (Exception e)
-        {
-            // Whatever it was, the cache's content is not to be trusted any longer: out of service, rather than wrong or hanging.
-            reason = new EngineException(EngineFailure.DeviceFailed, $"a step failed: {e.Message}", e);
-            EngineLog.Failed(_logger, e, Device.Info.Name, _core.Ledger.Live.Count);
-            _statistics.SetHealth(EngineHealth.Failed, e.Message);
-            _lost.TrySetResult(reason);
-        }
-
-        _commands.Close();
-        _commands.RunAll();
-        _core.FailAll(reason);
-        _outputs.Raise();
-        _drained.TrySetResult();
-        _ended.TrySetResult();
-    }
-
-    private void Serve()
-    {
-        while (true)
-        {
-            _commands.RunAll();
-            if (_stop)
-            {
-                return;
-            }
-
-            // What a command has ended does not wait for the step.
-            _outputs.Raise();
-            bool worked = _core.TryStep();
-            _outputs.Raise();
-            _core.Report();
-            if (_core.Ledger.Live.Count == 0 && _statistics.Health == EngineHealth.Draining)
-            {
-                _drained.TrySetResult();
-            }
-
-            if (!worked)
-            {
-                _commands.Wait(_core.UntilNextDeadline);
-            }
-        }
+        _loop.Run();
     }
 }

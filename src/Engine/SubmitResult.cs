@@ -15,7 +15,7 @@ public enum RefusalReason
     /// <summary>The engine is draining or has stopped.</summary>
     Stopping,
 
-    /// <summary>The device has failed.</summary>
+    /// <summary>The device has failed: for good, or until <see cref="Refusal.RetryAfter"/> if that is set.</summary>
     Failed,
 
     /// <summary>The answer is complete: there is no prompt to hand over. <see cref="InferenceEngine.Submit"/> takes it and says how it ended.</summary>
@@ -26,7 +26,7 @@ public enum RefusalReason
 /// <param name="Reason">What the caller decides by.</param>
 /// <param name="Message">One sentence.</param>
 /// <param name="Parameter">The field that is wrong ("top_p"), with <see cref="RefusalReason.InvalidRequest"/> and <see cref="RefusalReason.TooLong"/>.</param>
-/// <param name="RetryAfter">With <see cref="RefusalReason.QueueFull"/>.</param>
+/// <param name="RetryAfter">With <see cref="RefusalReason.QueueFull"/>, and with <see cref="RefusalReason.Failed"/> while the engine recovers.</param>
 public sealed record Refusal(RefusalReason Reason, string Message, string? Parameter = null, TimeSpan? RetryAfter = null);
 
 /// <summary>The answer to a request for work: exactly one of the two is set.</summary>

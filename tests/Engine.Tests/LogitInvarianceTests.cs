@@ -97,7 +97,8 @@ public sealed class LogitInvarianceTests
             _device = CpuDevice.Create(new CpuDeviceOptions { Threads = threads });
             _file = ModelFile.Open(RepositoryRoot.Combine("tests", "Golden", "models", name + ".gguf"));
             ModelConfig config = _file.Config;
-            _model = new DeviceModel(config, _file.Weights, _device, Length);
+            _model = new DeviceModel(config, _file.Weights, _device);
+            _model.PrepareRope(_device, Length);
             _forward = new ForwardPass(_device, _model, Length, Length);
             var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, Type: kv);
             int blocks = (Length + layout.BlockSize - 1) / layout.BlockSize;

@@ -104,24 +104,27 @@ public sealed class WarmUpTests
     public async Task WarmUpAsync_DeviceFails_FailsAndEndsTheService()
     {
         using var device = new HookedDevice { OnStep = _ => throw new IOException("broken") };
-        await using var rig = new EngineRig(device: device);
+        await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxFailures = 1 }, device: device);
 
-        await Assert.ThrowsAsync<IOException>(rig.Engine.WarmUpAsync);
+        EngineException failure = await Assert.ThrowsAsync<EngineException>(rig.Engine.WarmUpAsync);
 
+        Assert.Equal(EngineFailure.DeviceFailed, failure.Failure);
+        Assert.Contains("broken", failure.Message);
         await rig.UntilAsync(status => status.Health == EngineHealth.Failed);
         Assert.Equal(RefusalReason.Failed, rig.Engine.Submit(EngineRig.Request([1, 2], 1)).Refused?.Reason);
     }
 
     [Fact]
-    public async Task WarmUpAsync_LogitsAreNotNumbers_FailsAndGoesOnServing()
+    public async Task WarmUpAsync_LogitsAreNotNumbers_FailsAndServesAgainWhenTheyAre()
     {
-        using var device = new HookedDevice { SpoilLogits = true };
-        await using var rig = new EngineRig(device: device);
+        using var device = new HookedDevice { SpoilLogits = (_, _) => true };
+        await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxFailures = 1000 }, device: device);
 
         EngineException failure = await Assert.ThrowsAsync<EngineException>(rig.Engine.WarmUpAsync);
 
-        Assert.Equal(EngineFailure.InvalidOutput, failure.Failure);
-        device.SpoilLogits = false;
+        Assert.Contains("not a number", failure.Message);
+        device.SpoilLogits = null;
+        await rig.UntilAsync(status => status is { Health: EngineHealth.Serving, Recoveries: 1 });
         Assert.Equal(3, (await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(20, 1), 3))).Tokens.Length);
         await rig.AssertIdleAsync();
     }

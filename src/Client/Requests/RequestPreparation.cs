@@ -53,6 +53,11 @@ internal static class RequestPreparation
         }
 
         SamplingOptions sampling = request.Sampling;
+        if (sampling.Check(model.VocabularySize) is { } outOfRange)
+        {
+            throw Invalid($"{outOfRange.Message}.", outOfRange.Parameter);
+        }
+
         return request with
         {
             // Tokens of unknown origin: the same file for every attempt, since the tokens of one are the prompt of the next.

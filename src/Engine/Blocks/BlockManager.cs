@@ -84,7 +84,7 @@ internal sealed class BlockManager
         }
 
         sequence.Computed = matched * _blockSize;
-        sequence.OfferedBlocks = matched;
+        sequence.OfferedBlocks = sequence.SharedBlocks = matched;
         Announce(sequence);
         return Admission.Admitted;
     }
@@ -136,7 +136,10 @@ internal sealed class BlockManager
         return true;
     }
 
-    /// <summary>Makes blocks that have become full findable. Call after <see cref="Sequence.Computed"/> has grown.</summary>
+    /// <summary>
+    /// Makes blocks that have become full findable. Call after <see cref="Sequence.Computed"/> has grown, and only when the logits of a row that has read all of them were
+    /// valid: a key that is not a number would spoil whoever finds it.
+    /// </summary>
     public void OfferFullBlocks(Sequence sequence)
     {
         int full = sequence.Computed / _blockSize;
@@ -154,6 +157,31 @@ internal sealed class BlockManager
         }
     }
 
+    /// <summary>Makes unfindable what a sequence has read: one of its blocks may hold what is not a number. Others may hold them still.</summary>
+    public void Distrust(Sequence sequence)
+    {
+        for (int block = 0; block < sequence.OfferedBlocks && _cache is not null; block++)
+        {
+            _cache.Remove(sequence.Table.Blocks[block]);
+        }
+    }
+
+    /// <summary>New books: nothing can be found, nothing is being computed, and all blocks are free but those of <paramref name="holders"/>.</summary>
+    public void Reset(IEnumerable<Sequence> holders)
+    {
+        _inWork.Clear();
+        _cache?.Clear();
+        Pool.Reset();
+        foreach (Sequence holder in holders)
+        {
+            holder.OfferedBlocks = holder.AnnouncedBlocks = 0;
+            foreach (int block in holder.Table.Blocks)
+            {
+                Pool.Share(block);
+            }
+        }
+    }
+
     /// <summary>Takes back all blocks of a sequence; what is full stays findable until the memory is needed.</summary>
     public void Free(Sequence sequence)
     {
@@ -163,8 +191,7 @@ internal sealed class BlockManager
         }
 
         Pool.Release(sequence.Table.Blocks);
-        sequence.Table.Clear();
-        sequence.Computed = sequence.OfferedBlocks = sequence.AnnouncedBlocks = 0;
+        sequence.Forget();
     }
 
     /// <summary>Checks pool, index and announcements against the sequences that hold blocks.</summary>

@@ -20,11 +20,7 @@ internal sealed class BlockPool
         _next = new int[count + 1];
         _previous = new int[count + 1];
         _sentinel = count;
-        _next[_sentinel] = _previous[_sentinel] = _sentinel;
-        for (int block = 0; block < count; block++)
-        {
-            InsertBefore(_sentinel, block);
-        }
+        Reset();
     }
 
     public int Count => _references.Length;
@@ -93,7 +89,32 @@ internal sealed class BlockPool
         CachedCount++;
     }
 
+    /// <summary>The content of a held block cannot be found any longer.</summary>
+    public void UnmarkCached(int block)
+    {
+        if (_references[block] == 0 || !_cached[block])
+        {
+            throw new InvalidOperationException($"block {block} is not held, or is not cached");
+        }
+
+        _cached[block] = false;
+        CachedCount--;
+    }
+
     public bool IsCached(int block) => _cached[block];
+
+    /// <summary>All blocks are free, and none is cached: whoever held one has to have given it up.</summary>
+    public void Reset()
+    {
+        Array.Clear(_references);
+        Array.Clear(_cached);
+        FreeCount = CachedCount = 0;
+        _next[_sentinel] = _previous[_sentinel] = _sentinel;
+        for (int block = 0; block < Count; block++)
+        {
+            InsertBefore(_sentinel, block);
+        }
+    }
 
     /// <summary>Checks that every block is either held by exactly the given tables or free, once.</summary>
     /// <exception cref="InvalidOperationException">A block is lost, doubled or miscounted.</exception>

@@ -32,6 +32,23 @@ internal sealed class PrefixCache
         }
     }
 
+    /// <summary>Makes a held block's content unfindable.</summary>
+    public void Remove(int block)
+    {
+        if (_pool.IsCached(block))
+        {
+            Evict(block);
+            _pool.UnmarkCached(block);
+        }
+    }
+
+    /// <summary>Forgets everything, whatever state the pool is in.</summary>
+    public void Clear()
+    {
+        _blockOf.Clear();
+        Journal.Clear();
+    }
+
     /// <exception cref="InvalidOperationException">The index and the pool disagree.</exception>
     public void CheckIntegrity()
     {

@@ -23,6 +23,20 @@ internal sealed class PrefixCacheJournal(int capacity)
         }
     }
 
+    /// <summary>Nothing can be found any longer: readers are told of each hash, and ids go on.</summary>
+    public void Clear()
+    {
+        lock (_gate)
+        {
+            foreach (UInt128 hash in _content)
+            {
+                _recent[_lastId++ % _recent.Length] = (hash, false);
+            }
+
+            _content.Clear();
+        }
+    }
+
     public PrefixCacheEvents Read(long after)
     {
         lock (_gate)

@@ -29,8 +29,7 @@ internal sealed class DeviceModel : IDisposable
     /// <param name="config">Shape.</param>
     /// <param name="weights">Copied to the device one by one.</param>
     /// <param name="device">Where to.</param>
-    /// <param name="contextLength">Positions to prepare RoPE for.</param>
-    public DeviceModel(ModelConfig config, ModelWeights weights, Device device, int contextLength)
+    public DeviceModel(ModelConfig config, ModelWeights weights, Device device)
     {
         Config = config;
         try
@@ -39,7 +38,6 @@ internal sealed class DeviceModel : IDisposable
             Layers = [.. weights.Layers.Select(layer => Load(layer, device))];
             OutputNorm = Own(device.LoadVector(weights.OutputNorm));
             Output = ReferenceEquals(weights.Output, weights.TokenEmbeddings) ? Embeddings : LoadMatrix(weights.Output, device);
-            Rope = Own(device.LoadRope(config.Rope, contextLength));
         }
         catch
         {
@@ -59,7 +57,14 @@ internal sealed class DeviceModel : IDisposable
     /// <summary>The embeddings themselves when they are tied.</summary>
     public Matrix Output { get; }
 
-    public RopeTable Rope { get; }
+    /// <summary>Set by <see cref="PrepareRope"/>.</summary>
+    public RopeTable Rope { get; private set; } = null!;
+
+    /// <summary>
+    /// Prepares RoPE for so many positions. Not with the weights: how many there can be is known once the KV cache is allocated, and a file may promise a thousand times as
+    /// many.
+    /// </summary>
+    public void PrepareRope(Device device, int contextLength) => Rope = Own(device.LoadRope(Config.Rope, contextLength));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -11,16 +11,18 @@ internal sealed class EngineResources : IDisposable
         Device = device;
         Layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
         int context = Math.Min(config.ContextLength, options.ContextLength ?? config.ContextLength);
-        Model = new DeviceModel(config, weights, device, context);
+        Model = new DeviceModel(config, weights, device);
         try
         {
             Forward = new ForwardPass(device, Model, options.MaxBatchTokens, options.MaxSequences);
-            int blocks = BlockCount(options, context);
-            Cache = device.AllocateKvCache(Layout, blocks);
-            ContextLength = (int)Math.Min(context, (long)blocks * options.BlockSize);
+            BlockCount = CountBlocks(options, context);
+            ContextLength = (int)Math.Min(context, (long)BlockCount * options.BlockSize);
+            Cache = device.AllocateKvCache(Layout, BlockCount + 1);
+            Model.PrepareRope(device, ContextLength);
         }
         catch
         {
+            Cache?.Dispose();
             Forward?.Dispose();
             Model.Dispose();
             throw;
@@ -35,7 +37,14 @@ internal sealed class EngineResources : IDisposable
 
     public KvLayout Layout { get; }
 
+    /// <summary>Of <see cref="BlockCount"/> blocks, and <see cref="ProbeBlock"/>.</summary>
     public KvCache Cache { get; }
+
+    /// <summary>Blocks for sequences: 0 … this − 1.</summary>
+    public int BlockCount { get; }
+
+    /// <summary>No sequence's: see <see cref="Probe"/>.</summary>
+    public int ProbeBlock => BlockCount;
 
     /// <summary>Longest sequence that model, options and KV cache allow.</summary>
     public int ContextLength { get; }
@@ -48,7 +57,7 @@ internal sealed class EngineResources : IDisposable
         Model.Dispose();
     }
 
-    private int BlockCount(EngineOptions options, int context)
+    private int CountBlocks(EngineOptions options, int context)
     {
         if (options.KvBlocks is { } blocks)
         {

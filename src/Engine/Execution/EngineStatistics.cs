@@ -1,13 +1,11 @@
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>An engine's numbers: written by its thread, read by any.</summary>
-internal sealed class EngineStatistics(TimeProvider time)
+internal sealed class EngineStatistics(TimeProvider time, EngineLife life)
 {
     private const double Smoothing = 0.1;
 
     private readonly Lock _gate = new();
-    private EngineHealth _health = EngineHealth.Serving;
-    private string? _failure;
     private long _steps;
     private long _computed;
     private long _cached;
@@ -18,32 +16,13 @@ internal sealed class EngineStatistics(TimeProvider time)
     private double _prefillRate;
     private double _secondsBetweenEnds;
     private long _lastEnd;
+    private long _failedSteps;
+    private long _transientFailures;
+    private long _blamed;
+    private long _recoveries;
+    private double _lastRecoverySeconds;
+    private string? _lastFailure;
     private Gauges _gauges;
-
-    public EngineHealth Health
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _health;
-            }
-        }
-    }
-
-    /// <summary>Moves on to a later stage of life; never back.</summary>
-    public void SetHealth(EngineHealth health, string? failure = null)
-    {
-        lock (_gate)
-        {
-            // A failed engine stays one when it is disposed.
-            if (health > _health && _health != EngineHealth.Failed)
-            {
-                _health = health;
-                _failure = failure;
-            }
-        }
-    }
 
     public void CountStep(int promptTokens, int decodes, int chosen, double seconds)
     {
@@ -83,6 +62,48 @@ internal sealed class EngineStatistics(TimeProvider time)
         }
     }
 
+    /// <summary>The latest thing that went wrong and that no single sequence is to blame for yet.</summary>
+    public void NoteFailure(string message)
+    {
+        lock (_gate)
+        {
+            _lastFailure = message;
+        }
+    }
+
+    public void CountFailedStep()
+    {
+        lock (_gate)
+        {
+            _failedSteps++;
+        }
+    }
+
+    public void CountTransientFailure()
+    {
+        lock (_gate)
+        {
+            _transientFailures++;
+        }
+    }
+
+    public void CountBlamed()
+    {
+        lock (_gate)
+        {
+            _blamed++;
+        }
+    }
+
+    public void CountRecovery(double seconds)
+    {
+        lock (_gate)
+        {
+            _recoveries++;
+            _lastRecoverySeconds = seconds;
+        }
+    }
+
     /// <summary>When a place in a full queue may be free: the recent time between two sequences' ends, in whole seconds.</summary>
     public TimeSpan ExpectedWait
     {
@@ -109,8 +130,14 @@ internal sealed class EngineStatistics(TimeProvider time)
         {
             return new EngineStatus
             {
-                Health = _health,
-                Failure = _failure,
+                Health = life.Health,
+                Failure = life.Failure,
+                FailedSteps = _failedSteps,
+                TransientFailures = _transientFailures,
+                BlamedSequences = _blamed,
+                Recoveries = _recoveries,
+                LastRecoverySeconds = _lastRecoverySeconds,
+                LastFailure = _lastFailure,
                 Running = _gauges.Running,
                 Waiting = _gauges.Waiting,
                 Reserved = _gauges.Reserved,

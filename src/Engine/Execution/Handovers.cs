@@ -85,7 +85,7 @@ internal sealed class Handovers(
         }
     }
 
-    /// <summary>Refuses all copies from now on: the sequences are about to fail.</summary>
+    /// <summary>Refuses all copies from now on: the sequences are about to fail, and no block of theirs is used again.</summary>
     public void CloseAll()
     {
         foreach (Sequence sequence in ledger.Live)
@@ -93,6 +93,43 @@ internal sealed class Handovers(
             sequence.Ticket?.Reservation?.Close(() => { });
             sequence.Prefill?.Handle.Close(() => { });
         }
+    }
+
+    /// <summary>Ends a sequence that cannot go on. Blocks that another device fetches are closed first.</summary>
+    public void Fail(Sequence sequence, EngineException reason)
+    {
+        if (!TryGiveUp(sequence, reason))
+        {
+            ledger.Fail(sequence, reason);
+        }
+    }
+
+    /// <summary>Ends a sequence whose own work has thrown.</summary>
+    public void Blame(Sequence sequence, Exception error) => Fail(sequence, EngineException.OfSequence(sequence.Request.Id, error));
+
+    /// <summary>Closes what others may copy of a sequence, and fails it when no copy is in progress any longer. It computes nothing more.</summary>
+    /// <returns>False when nobody else has anything to do with its blocks: nothing was done.</returns>
+    public bool TryGiveUp(Sequence sequence, EngineException reason)
+    {
+        if (sequence is { Stage: SequenceStage.Reserved, Ticket.Reservation: { } reservation })
+        {
+            // Closed before: it is being committed or started, which looks at the reason, or it is being ended.
+            sequence.GivenUp = reason;
+            reservation.Close(() => commands.TryPost(() => ledger.Fail(sequence, reason)));
+        }
+        else if (sequence.Prefill is { } prefill)
+        {
+            // Closed before: it is being ended.
+            prefill.Handle.Close(() => commands.TryPost(() => ledger.Fail(sequence, reason)));
+        }
+        else
+        {
+            return false;
+        }
+
+        scheduler.Remove(sequence);
+        ledger.Pinned.Remove(sequence);
+        return true;
     }
 
     /// <summary>Refuses all copies for good; returns when none is in progress, so that the memory can go.</summary>
@@ -147,8 +184,13 @@ internal sealed class Handovers(
         if (TryStart(sequence))
         {
             sequence.Computed = sequence.Count;
+
+            // The device that has computed them has chosen a token by them.
             blocks.OfferFullBlocks(sequence);
-            ledger.Accept(sequence, first);
+            if (ledger.Accept(sequence, first) is { } error)
+            {
+                Blame(sequence, error);
+            }
         }
     });
 
@@ -177,6 +219,12 @@ internal sealed class Handovers(
 
         sequence.Ticket!.Used = true;
         scheduler.Remove(sequence);
+        if (sequence.GivenUp is { } reason)
+        {
+            ledger.Fail(sequence, reason);
+            return false;
+        }
+
         if (sequence.CancelRequested)
         {
             ledger.End(sequence, FinishCause.Cancelled);

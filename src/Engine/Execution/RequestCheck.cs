@@ -38,6 +38,11 @@ internal static class RequestCheck
             return Invalid("min_tokens", $"min_tokens {request.MinTokens} is negative");
         }
 
+        if (request.MinTokens > request.MaxTokens)
+        {
+            return Invalid("min_tokens", $"min_tokens {request.MinTokens} is above max_tokens {request.MaxTokens}");
+        }
+
         if (request.StopStrings.Count > 0 && !hasTokenizer)
         {
             return Invalid("stop", "stop strings need a tokenizer, which this engine does not have");

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using ServingGrid.Engine.Blocks;
 using ServingGrid.Engine.Scheduling;
 
@@ -7,7 +8,8 @@ namespace ServingGrid.Engine.Execution;
 /// The life of sequences, from acceptance to end: every accepted one leaves exactly once, by <see cref="End"/> or <see cref="Fail"/>, and with it its
 /// blocks. Engine's thread.
 /// </summary>
-internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, EngineStatistics statistics, WaitingLimit waiting, TimeProvider time)
+internal sealed class SequenceLedger(
+    BlockManager blocks, Scheduler scheduler, EngineStatistics statistics, WaitingLimit waiting, TimeProvider time, ILogger logger)
 {
     private readonly HashSet<Sequence> _live = [];
     private readonly PromptTurn _turns = new();
@@ -33,7 +35,18 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
         sequence.Turn = _turns.Next(sequence.Count, forAnotherDevice: sequence.Prefill is not null);
         sequence.Arrived = time.GetTimestamp();
         _live.Add(sequence);
-        if (sequence.Stop.Reached(sequence) is { } reached)
+        (FinishCause Cause, string? StopString)? end;
+        try
+        {
+            end = sequence.Stop.Reached(sequence);
+        }
+        catch (Exception e)
+        {
+            Fail(sequence, EngineException.OfSequence(sequence.Request.Id, e));
+            return;
+        }
+
+        if (end is { } reached)
         {
             // A resumed answer may have nothing left to say.
             End(sequence, reached.Cause, reached.StopString);
@@ -57,37 +70,39 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
     }
 
     /// <summary>The next token of a sequence that has caught up.</summary>
-    public void Accept(Sequence sequence, ChosenToken chosen)
+    /// <returns>What its own work (its reader, its detokenizer, its stop rules) has thrown, if it did: it cannot go on, and is the caller's to fail.</returns>
+    public Exception? Accept(Sequence sequence, ChosenToken chosen)
     {
         if (sequence.FirstToken == 0)
         {
             sequence.FirstToken = time.GetTimestamp();
         }
 
+        sequence.IsSecondTry = false;
         if (sequence.Prefill is { } prefill)
         {
             scheduler.Remove(sequence);
             sequence.Stage = SequenceStage.Pinned;
             prefill.Deadline = time.TimestampAfter(prefill.Lifetime);
             Pinned.Add(sequence);
-            prefill.Complete(chosen, sequence.CachedTokens ?? 0);
-            return;
         }
 
-        if (sequence.Stop.Ends(chosen.Token))
+        (FinishCause Cause, string? StopString)? end;
+        try
         {
-            End(sequence, FinishCause.Stop);
-            return;
+            end = Take(sequence, chosen);
+        }
+        catch (Exception e)
+        {
+            return e;
         }
 
-        sequence.Append(chosen.Token);
-        sequence.Stage = SequenceStage.Decoding;
-        sequence.Output.Token(chosen);
-        sequence.Stop.Add(chosen.Token);
-        if (sequence.Stop.Reached(sequence) is { } reached)
+        if (end is { } reached)
         {
             End(sequence, reached.Cause, reached.StopString);
         }
+
+        return null;
     }
 
     public void End(Sequence sequence, FinishCause cause, string? stopString = null)
@@ -96,7 +111,8 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
         {
             sequence.Ticket?.Cancel();
             var timeline = new SequenceTimeline(sequence.Arrived, sequence.Admitted, sequence.FirstToken, time.GetTimestamp());
-            sequence.Output.End(new SequenceEnd(cause, stopString, sequence.Usage, timeline));
+            SequenceEnd end = new(cause, stopString, sequence.Usage, timeline);
+            Tell(sequence, output => output.End(end));
         }
     }
 
@@ -104,8 +120,48 @@ internal sealed class SequenceLedger(BlockManager blocks, Scheduler scheduler, E
     {
         if (Detach(sequence))
         {
+            if (reason.BlamesSequence)
+            {
+                statistics.CountBlamed();
+                EngineLog.Blamed(logger, reason.InnerException, reason.Message);
+            }
+
             sequence.Ticket?.Fail(reason);
-            sequence.Output.Fail(reason);
+            Tell(sequence, output => output.Fail(reason));
+        }
+    }
+
+    // What the sequence does with a token, and nothing of the engine's books. Returns how it ends, if it does.
+    private static (FinishCause Cause, string? StopString)? Take(Sequence sequence, ChosenToken chosen)
+    {
+        if (sequence.Prefill is { } prefill)
+        {
+            prefill.Complete(chosen, sequence.CachedTokens ?? 0);
+            return null;
+        }
+
+        if (sequence.Stop.Ends(chosen.Token))
+        {
+            return (FinishCause.Stop, null);
+        }
+
+        sequence.Append(chosen.Token);
+        sequence.Stage = SequenceStage.Decoding;
+        sequence.Output.Token(chosen);
+        sequence.Stop.Add(chosen.Token);
+        return sequence.Stop.Reached(sequence);
+    }
+
+    // The sequence has ended already: a reader that does not want to know harms nobody else.
+    private void Tell(Sequence sequence, Action<ISequenceOutput> what)
+    {
+        try
+        {
+            what(sequence.Output);
+        }
+        catch (Exception e)
+        {
+            EngineLog.ReaderThrew(logger, e, sequence.Request.Id);
         }
     }
 

@@ -24,7 +24,7 @@ internal sealed class WarmUp(EngineResources resources, EngineOptions options, T
     public bool Run(Func<bool> isWanted)
     {
         using CommandQueue commands = new(time);
-        EngineStatistics statistics = new(time);
+        EngineStatistics statistics = new(time, new EngineLife());
         WaitingLimit waiting = new(options.MaxWaiting);
         EngineCore core = new(resources, options, endTokens: 0, commands, statistics, waiting, time, logger);
         foreach (SamplingParameters[] together in Samplings)

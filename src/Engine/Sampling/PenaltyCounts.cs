@@ -29,8 +29,14 @@ internal sealed class PenaltyCounts
         foreach ((int token, int count) in _answerCounts)
         {
             float logit = logits[token];
+            if (!float.IsFinite(logit))
+            {
+                // Forbidden, and stays so.
+                continue;
+            }
+
             logit = logit > 0 ? logit / parameters.RepetitionPenalty : logit * parameters.RepetitionPenalty;
-            logits[token] = count == 0 ? logit : logit - parameters.PresencePenalty - (count * parameters.FrequencyPenalty);
+            logits[token] = LogitRule.Adjusted(count == 0 ? logit : logit - parameters.PresencePenalty - (count * parameters.FrequencyPenalty));
         }
     }
 }

@@ -1,13 +1,11 @@
-using System.Numerics.Tensors;
 using ServingGrid.Engine.Scheduling;
 using ServingGrid.Kernels;
-using Tensor = ServingGrid.Kernels.Tensor;
 
 namespace ServingGrid.Engine.Sampling;
 
 /// <summary>
 /// Chooses the next token of each sequence of a step. Where the choice needs the largest few logits alone, only those travel from the
-/// device; otherwise the whole row does. Both ways yield the same token. Engine's thread.
+/// device; otherwise the whole row does. Both ways yield the same token, and find the same rows invalid (<see cref="LogitRule"/>). Engine's thread.
 /// </summary>
 internal sealed class Sampler
 {
@@ -40,10 +38,10 @@ internal sealed class Sampler
     }
 
     /// <summary>
-    /// A token for each row: <paramref name="chosen"/>[i] for <paramref name="rows"/>[i] by row i of <paramref name="logits"/>; null where the
-    /// logits are not numbers. Waits for the device.
+    /// What becomes of each row: <paramref name="choices"/>[i] for <paramref name="rows"/>[i] by row i of <paramref name="logits"/>. Waits for the device. What
+    /// goes wrong for one row is that row's outcome; what the device throws is thrown.
     /// </summary>
-    public void Sample(Device device, Tensor logits, IReadOnlyList<Sequence> rows, Span<ChosenToken?> chosen)
+    public void Sample(Device device, Tensor logits, IReadOnlyList<SampledRow> rows, Span<Choice> choices)
     {
         int candidates = 0;
         for (int row = 0; row < rows.Count; row++)
@@ -61,24 +59,23 @@ internal sealed class Sampler
             if (CandidatesFor(rows[row]) > 0)
             {
                 int first = row * candidates;
-                chosen[row] = FromCandidates(rows[row], _candidateIds.AsSpan(first, candidates), _candidateLogits.AsSpan(first, candidates));
+                choices[row] = Choose(rows[row], _candidateIds.AsSpan(first, candidates), _candidateLogits.AsSpan(first, candidates));
             }
             else
             {
                 device.Read(logits, row, 1, _logits);
-                chosen[row] = FromLogits(rows[row], _logits);
+                choices[row] = Choose(rows[row], [], _logits);
             }
         }
     }
 
     /// <summary>By the whole row, which is changed.</summary>
-    internal ChosenToken? FromLogits(Sequence sequence, Span<float> logits)
+    internal Choice FromLogits(Sequence sequence, Span<float> logits)
     {
         SamplingParameters parameters = sequence.Request.Sampling;
-        float max = TensorPrimitives.Max((ReadOnlySpan<float>)logits);
-        if (!float.IsFinite(max))
+        if (!LogitRule.Allows(LogitRule.Largest(logits)))
         {
-            return null;
+            return new Choice(ChoiceOutcome.NotNumbers);
         }
 
         double logSumExp = 0;
@@ -91,25 +88,29 @@ internal sealed class Sampler
         }
 
         Adjust(sequence, logits);
-        int token = parameters.Temperature == 0
-            ? logits.IndexOf(TensorPrimitives.Max((ReadOnlySpan<float>)logits))
-            : _draw.Draw(logits, parameters, Uniform(sequence));
-        return parameters.LogProbabilities is null
+        float largest = LogitRule.Largest(logits);
+        if (!LogitRule.Allows(largest))
+        {
+            return new Choice(ChoiceOutcome.NothingAllowed);
+        }
+
+        int token = parameters.IsGreedy ? logits.IndexOf(largest) : _draw.Draw(logits, largest, parameters, Uniform(sequence));
+        return new Choice(ChoiceOutcome.Chosen, parameters.LogProbabilities is null
             ? new ChosenToken(token)
-            : new ChosenToken(token, (float)(_unchanged[token] - logSumExp), top);
+            : new ChosenToken(token, LogProbabilities.Of(_unchanged[token], logSumExp), top));
     }
 
     /// <summary>By the largest logits, best first.</summary>
-    internal ChosenToken? FromCandidates(Sequence sequence, ReadOnlySpan<int> ids, ReadOnlySpan<float> logits)
+    internal Choice FromCandidates(Sequence sequence, ReadOnlySpan<int> ids, ReadOnlySpan<float> logits)
     {
-        if (!float.IsFinite(logits[0]))
+        if (!LogitRule.Allows(logits[0]))
         {
-            return null;
+            return new Choice(ChoiceOutcome.NotNumbers);
         }
 
         SamplingParameters parameters = sequence.Request.Sampling;
         IReadOnlyList<int> forbidden = sequence.Stop.Forbidden(sequence.AnswerLength);
-        int most = parameters.Temperature == 0 ? 1 : Math.Min(parameters.TopK, _vocabularySize);
+        int most = parameters.IsGreedy ? 1 : parameters.TopK;
         int count = 0;
         for (int i = 0; i < ids.Length && count < most; i++)
         {
@@ -119,22 +120,47 @@ internal sealed class Sampler
             }
         }
 
-        return new ChosenToken(parameters.Temperature == 0
-            ? _candidates[0].Token
-            : TokenDraw.Draw(_candidates.AsSpan(0, count), parameters, Uniform(sequence)));
+        if (count == 0 || !LogitRule.Allows(_candidates[0].Logit))
+        {
+            return new Choice(ChoiceOutcome.NothingAllowed);
+        }
+
+        int token = parameters.IsGreedy ? _candidates[0].Token : TokenDraw.Draw(_candidates.AsSpan(0, count), parameters, Uniform(sequence));
+        return new Choice(ChoiceOutcome.Chosen, new ChosenToken(token));
     }
 
-    // 0: the whole row is needed.
-    private int CandidatesFor(Sequence sequence)
+    /// <summary>How many candidates suffice for a row; 0: the whole row is needed.</summary>
+    internal int CandidatesFor(SampledRow row)
     {
-        SamplingParameters parameters = sequence.Request.Sampling;
-        if (!parameters.NeedsOnlyCandidates(MostCandidates))
+        if (!row.Chooses)
+        {
+            // The first says whether the row is valid.
+            return 1;
+        }
+
+        SamplingParameters parameters = row.Sequence.Request.Sampling;
+        if (!parameters.NeedsOnlyCandidates(MostCandidates, _vocabularySize))
         {
             return 0;
         }
 
-        int wanted = (parameters.Temperature == 0 ? 1 : parameters.TopK) + sequence.Stop.Forbidden(sequence.AnswerLength).Count;
+        int wanted = (parameters.IsGreedy ? 1 : parameters.TopK) + row.Sequence.Stop.Forbidden(row.Sequence.AnswerLength).Count;
         return Math.Min(wanted, _vocabularySize);
+    }
+
+    // Whatever is thrown here is thrown for this sequence alone: the others of the step have nothing to do with it.
+    private Choice Choose(SampledRow row, ReadOnlySpan<int> ids, Span<float> logits)
+    {
+        try
+        {
+            return ids.IsEmpty ? FromLogits(row.Sequence, logits)
+                : row.Chooses ? FromCandidates(row.Sequence, ids, logits)
+                : new Choice(LogitRule.Allows(logits[0]) ? ChoiceOutcome.Checked : ChoiceOutcome.NotNumbers);
+        }
+        catch (Exception e)
+        {
+            return new Choice(ChoiceOutcome.Threw, Error: e);
+        }
     }
 
     private static void Adjust(Sequence sequence, Span<float> logits)
@@ -145,7 +171,10 @@ internal sealed class Sampler
         {
             foreach ((int token, float amount) in bias)
             {
-                logits[token] += amount;
+                if (float.IsFinite(logits[token]))
+                {
+                    logits[token] = LogitRule.Adjusted(logits[token] + amount);
+                }
             }
         }
 

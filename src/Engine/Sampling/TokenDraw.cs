@@ -12,10 +12,11 @@ internal sealed class TokenDraw(int vocabularySize)
     private readonly Candidate[] _candidates = new Candidate[vocabularySize];
 
     /// <summary>A token of the whole vector.</summary>
-    /// <param name="logits">Every token's logit, penalties and bias applied.</param>
+    /// <param name="logits">Every token's logit, penalties and bias applied; −∞ for those that must not be chosen.</param>
+    /// <param name="largest">The largest of them, a number.</param>
     /// <param name="parameters">Temperature above 0.</param>
     /// <param name="uniform">In [0, 1).</param>
-    public int Draw(ReadOnlySpan<float> logits, SamplingParameters parameters, double uniform)
+    public int Draw(ReadOnlySpan<float> logits, float largest, SamplingParameters parameters, double uniform)
     {
         if (parameters.TopK > 0 && parameters.TopK < logits.Length)
         {
@@ -25,7 +26,7 @@ internal sealed class TokenDraw(int vocabularySize)
         }
 
         Span<float> weights = _weights.AsSpan(0, logits.Length);
-        TensorPrimitives.Subtract(logits, TensorPrimitives.Max(logits), weights);
+        TensorPrimitives.Subtract(logits, largest, weights);
         TensorPrimitives.Divide(weights, parameters.Temperature, weights);
         TensorPrimitives.Exp(weights, weights);
         double total = Sum(weights);
@@ -38,7 +39,7 @@ internal sealed class TokenDraw(int vocabularySize)
         return DrawOrdered(likely, parameters, total, uniform);
     }
 
-    /// <summary>A token of the top-k candidates, best first.</summary>
+    /// <summary>A token of the top-k candidates, best first, which is a number.</summary>
     public static int Draw(ReadOnlySpan<Candidate> best, SamplingParameters parameters, double uniform)
     {
         double total = 0;
@@ -78,8 +79,9 @@ internal sealed class TokenDraw(int vocabularySize)
         while (count < best.Length && kept < enough)
         {
             double weight = Weight(best[count], best[0], parameters);
-            if (weight < parameters.MinP)
+            if (weight < parameters.MinP || weight == 0)
             {
+                // In order of likelihood, all that follow are out too.
                 break;
             }
 

@@ -25,6 +25,15 @@ internal sealed class PromptPace(EngineOptions options)
     // Steps vary with the context, and a thread that lost its core for a moment must not be taken for a slow device.
     private const double Smoothing = 0.25;
 
+    // A step that has stood still for a moment counts as one that was this much slower, and no more.
+    private const double MostSlowdown = 2;
+
+    // A prediction that exceeds what a step has taken by as much is not noise.
+    private const double FarTooLong = 1.5;
+
+    // Of a step's time, what its prompt tokens take at least, and what all else does.
+    private const double LeastShareOfAStep = 0.1;
+
     private double _secondsPerRow;
 
     // Of a step without prompt tokens, and how many sequences decoded in it; 0: unknown.
@@ -62,19 +71,40 @@ internal sealed class PromptPace(EngineOptions options)
             return;
         }
 
-        if (promptTokens >= LeastTokens)
+        if (promptTokens > 0 && DecodeSeconds(decodes) > seconds)
+        {
+            // Without the prompt it cannot have taken longer: a step that only decoded had stood still.
+            _decodeSeconds = Math.Max(seconds - (promptTokens * _secondsPerRow), seconds * LeastShareOfAStep);
+            _decodes = decodes;
+        }
+        else if (promptTokens >= LeastTokens)
         {
             double ofPrompt = _decodeSeconds > 0 && decodes > 0
                 ? (seconds - Math.Min(DecodeSeconds(decodes), seconds / 2)) / promptTokens
                 : seconds / (promptTokens + decodes);
-            _secondsPerRow = Smooth(_secondsPerRow, ofPrompt);
+            _secondsPerRow = Smooth(_secondsPerRow, _secondsPerRow > 0 ? Math.Min(ofPrompt, _secondsPerRow * MostSlowdown) : ofPrompt);
+        }
+        else if (OverratesRows(promptTokens, decodes, seconds))
+        {
+            // Few rows say little of what one costs, but that it is not what was measured. Without this, one step that stood still would keep chunks too small to be measured.
+            _secondsPerRow = Math.Max(seconds - DecodeSeconds(decodes), seconds * LeastShareOfAStep) / promptTokens;
         }
         else if (decodes > 0)
         {
             // While prompts are computed in small chunks, their streams' contexts grow.
-            _decodeSeconds = Smooth(DecodeSeconds(decodes), Math.Max(seconds - (promptTokens * _secondsPerRow), 0));
+            double known = DecodeSeconds(decodes);
+            double most = known > 0 ? known * MostSlowdown * Math.Max(decodes, _decodes) / _decodes : double.PositiveInfinity;
+            _decodeSeconds = Smooth(known, Math.Clamp(seconds - (promptTokens * _secondsPerRow), 0, most));
             _decodes = decodes;
         }
+    }
+
+    // The step was far shorter than its prompt tokens alone, more or less, should have taken.
+    private bool OverratesRows(int promptTokens, int decodes, double seconds)
+    {
+        double ofPrompt = promptTokens * _secondsPerRow;
+        double ofDecodes = DecodeSeconds(decodes);
+        return ofPrompt > ofDecodes && ofPrompt + ofDecodes > seconds * FarTooLong;
     }
 
     private double SecondsWithout(int decodes) => Math.Max(DecodeSeconds(decodes), decodes * _secondsPerRow);

@@ -82,6 +82,18 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         _running.InsertInOrder(sequence);
     }
 
+    /// <summary>A running sequence gives up its blocks and is computed anew when its turn comes.</summary>
+    public void StartOver(Sequence sequence)
+    {
+        _running.Remove(sequence);
+        blocks.Free(sequence);
+        sequence.Stage = SequenceStage.Waiting;
+        Waiting.Add(sequence);
+    }
+
+    /// <summary>True if it computes.</summary>
+    public bool IsRunning(Sequence sequence) => _running.Contains(sequence);
+
     /// <summary>Takes a sequence out of wherever it is; its blocks stay its own.</summary>
     public void Remove(Sequence sequence)
     {
@@ -202,10 +214,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
 
     private void Preempt(Sequence victim)
     {
-        _running.Remove(victim);
-        blocks.Free(victim);
-        victim.Stage = SequenceStage.Waiting;
-        Waiting.Add(victim);
+        StartOver(victim);
         Preemptions++;
     }
 }

@@ -70,6 +70,15 @@ internal sealed class Sequence
     /// <summary>Leading full blocks that the prefix cache was offered.</summary>
     public int OfferedBlocks { get; set; }
 
+    /// <summary>Leading full blocks that the prefix cache gave it: computed for others.</summary>
+    public int SharedBlocks { get; set; }
+
+    /// <summary>Its logits were not numbers, and it is computed once more, from the start: whether it is to blame is seen when it comes to the same token.</summary>
+    public bool IsSecondTry { get; set; }
+
+    /// <summary>Given up by the engine while somebody else held its reservation: it ends so as soon as it is back.</summary>
+    public EngineException? GivenUp { get; set; }
+
     /// <summary>End (in blocks) of the range from <see cref="OfferedBlocks"/> that is announced as being computed.</summary>
     public int AnnouncedBlocks { get; set; }
 
@@ -108,6 +117,13 @@ internal sealed class Sequence
 
         _tokens[Count++] = token;
         Penalties?.Add(token);
+    }
+
+    /// <summary>It holds no blocks any longer; who takes them back is the caller's affair.</summary>
+    public void Forget()
+    {
+        Table.Clear();
+        Computed = OfferedBlocks = SharedBlocks = AnnouncedBlocks = 0;
     }
 
     public SequenceUsage Usage => new(AnswerStart, CachedTokens ?? 0, AnswerLength);

@@ -5,6 +5,9 @@ internal readonly record struct PlannedWork(Sequence Sequence, int Tokens)
 {
     /// <summary>Nothing is left to compute afterwards: a token is chosen.</summary>
     public bool Completes => Sequence.Computed + Tokens == Sequence.Count;
+
+    /// <summary>A block of <paramref name="blockSize"/> tokens becomes full.</summary>
+    public bool FillsBlock(int blockSize) => (Sequence.Computed + Tokens) / blockSize > Sequence.Computed / blockSize;
 }
 
 /// <summary>What one step computes. Reused from step to step. Not thread-safe.</summary>
@@ -35,6 +38,19 @@ internal sealed class StepPlan(int maxTokens)
     {
         _work.Add(new PlannedWork(sequence, 1));
         Decodes++;
+    }
+
+    /// <summary>What was planned for a sequence in a step that was not computed.</summary>
+    public void AddAgain(PlannedWork work)
+    {
+        if (work.Sequence.IsDecoding)
+        {
+            AddDecode(work.Sequence);
+        }
+        else
+        {
+            AddPromptChunk(work.Sequence, work.Tokens);
+        }
     }
 
     /// <summary>As much of what a prompt has left as <paramref name="most"/> and the budget allow.</summary>

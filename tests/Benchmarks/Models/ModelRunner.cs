@@ -29,7 +29,8 @@ internal sealed class ModelRunner : IDisposable
     {
         _device = device;
         _chunk = chunk;
-        _model = new DeviceModel(config, weights, device, config.ContextLength);
+        _model = new DeviceModel(config, weights, device);
+        _model.PrepareRope(device, config.ContextLength);
         _forward = new ForwardPass(device, _model, Math.Max(chunk, maxSequences), maxSequences);
         var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize);
         _cache = device.AllocateKvCache(layout, (positions + layout.BlockSize - 1) / layout.BlockSize);

@@ -51,6 +51,16 @@ public sealed class RequestPreparationTests
         { Valid with { MaxTokens = 98 }, "max_tokens" },
         { Valid with { MaxTokens = 5, MinTokens = 6 }, "min_tokens" },
         { Valid with { StopStrings = ["a", ""] }, "stop" },
+        { Valid with { Sampling = new SamplingOptions { RepetitionPenalty = 1e-38f, TopP = 0.9f } }, "repetition_penalty" },
+        { Valid with { Sampling = new SamplingOptions { Temperature = float.NaN } }, "temperature" },
+        { Valid with { Sampling = new SamplingOptions { TopP = -0.5f } }, "top_p" },
+        { Valid with { Sampling = new SamplingOptions { TopK = -2 } }, "top_k" },
+        { Valid with { Sampling = new SamplingOptions { MinP = 1.5f } }, "min_p" },
+        { Valid with { Sampling = new SamplingOptions { PresencePenalty = 3 } }, "presence_penalty" },
+        { Valid with { Sampling = new SamplingOptions { FrequencyPenalty = -3 } }, "frequency_penalty" },
+        { Valid with { Sampling = new SamplingOptions { LogProbabilities = 65 } }, "logprobs" },
+        { Valid with { Sampling = new SamplingOptions { LogitBias = new Dictionary<int, float> { [50] = 1 } } }, "logit_bias" },
+        { Valid with { Sampling = new SamplingOptions { LogitBias = new Dictionary<int, float> { [1] = float.NaN } } }, "logit_bias" },
     };
 
     [Theory]

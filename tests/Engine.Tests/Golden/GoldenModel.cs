@@ -23,7 +23,8 @@ internal sealed class GoldenModel : IDisposable
         int context = golden.Cases.Max(one => one.Tokens.Length + one.Greedy.Length);
         int rows = golden.Cases.Max(one => one.Tokens.Length);
         var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, Type: kv);
-        _model = new DeviceModel(config, _file.Weights, device, context);
+        _model = new DeviceModel(config, _file.Weights, device);
+        _model.PrepareRope(device, context);
         _forward = new ForwardPass(device, _model, rows, rows);
         _table = [.. Enumerable.Range(0, (context + layout.BlockSize - 1) / layout.BlockSize)];
         _cache = device.AllocateKvCache(layout, _table.Length);

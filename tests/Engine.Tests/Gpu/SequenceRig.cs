@@ -25,7 +25,8 @@ internal sealed class SequenceRig : IDisposable
     {
         ModelConfig config = file.Config;
         _device = device;
-        _model = new DeviceModel(config, file.Weights, device, Context);
+        _model = new DeviceModel(config, file.Weights, device);
+        _model.PrepareRope(device, Context);
         _forward = new ForwardPass(device, _model, Context, 1);
         var layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, Type: kv);
         _table = [.. Enumerable.Range(0, Context / layout.BlockSize).Reverse()];

@@ -1,3 +1,4 @@
+using ServingGrid.Engine.Sampling;
 using ServingGrid.Engine.Tests.Support;
 using ServingGrid.Testing;
 
@@ -46,16 +47,24 @@ public sealed class SamplingTests
         await using var rig = new EngineRig();
         SequenceRequest request = EngineRig.Request(EngineRig.Prompt(12, 1), 20);
         int banned = (await rig.GenerateAsync(request)).Tokens[0];
-        Generated result = await rig.GenerateAsync(request with { Sampling = request.Sampling with { LogitBias = new Dictionary<int, float> { [banned] = -1000 } } });
+        Generated result = await rig.GenerateAsync(request with { Sampling = request.Sampling with { LogitBias = new Dictionary<int, float> { [banned] = -100 } } });
         Assert.DoesNotContain(banned, result.Tokens);
     }
 
-    [Fact]
-    public async Task Sample_StrongPresencePenalty_RepeatsNothing()
+    [Theory]
+    [InlineData(0, 0f, 2f, 3f)]
+    [InlineData(0, 2f, 0f, 3f)]
+    [InlineData(1, 2f, 0f, 1f)]
+    [InlineData(1, 0f, 2f, 1f)]
+    [InlineData(3, 2f, 0f, 1f)]
+    [InlineData(3, 0f, 2f, -3f)]
+    [InlineData(3, -2f, -2f, 11f)]
+    public void Apply_PresenceAndFrequency_CountTheAnswerOnly(int times, float presence, float frequency, float expected)
     {
-        await using var rig = new EngineRig();
-        Generated result = await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(12, 1), 60, new SamplingParameters { Temperature = 0, PresencePenalty = 1000 }));
-        Assert.Equal(60, result.Tokens.Distinct().Count());
+        int[] tokens = [5, .. Enumerable.Repeat(5, times)];
+        float[] logits = [0, 0, 0, 0, 0, 3];
+        new PenaltyCounts(tokens, answerStart: 1).Apply(new SamplingParameters { PresencePenalty = presence, FrequencyPenalty = frequency }, logits);
+        Assert.Equal([0, 0, 0, 0, 0, expected], logits);
     }
 
     [Fact]
@@ -63,10 +72,36 @@ public sealed class SamplingTests
     {
         await using var rig = new EngineRig();
         int[] prompt = [.. Enumerable.Range(0, TinyTransformer.VocabularySize / 2)];
-        var sampling = new SamplingParameters { Temperature = 0, RepetitionPenalty = 1e6f };
+        var sampling = new SamplingParameters { Temperature = 0, RepetitionPenalty = 100 };
         Generated result = await rig.GenerateAsync(EngineRig.Request(prompt, 1, sampling));
         Generated free = await rig.GenerateAsync(EngineRig.Request(prompt, 1, sampling with { RepetitionPenalty = 1, LogProbabilities = 64 }));
         int bestUnseen = free.Choices[0].Top!.First(top => top.Token >= prompt.Length).Token;
         Assert.Equal(bestUnseen, result.Tokens[0]);
+    }
+
+    [Fact]
+    public async Task Sample_TopPOfZero_IsGreedy()
+    {
+        await using var rig = new EngineRig();
+        SequenceRequest request = EngineRig.Request(EngineRig.Prompt(12, 1), 12);
+        int[] greedy = (await rig.GenerateAsync(request)).Tokens;
+        foreach (int topK in (int[])[0, -1, 20])
+        {
+            var sampling = new SamplingParameters { Temperature = 2, TopP = 0, TopK = topK, Seed = 9 };
+            Assert.Equal(greedy, (await rig.GenerateAsync(request with { Sampling = sampling })).Tokens);
+            Assert.Equal(greedy, (await rig.GenerateAsync(request with { Sampling = sampling with { LogProbabilities = 1 } })).Tokens);
+        }
+    }
+
+    [Fact]
+    public async Task Sample_TinyTemperature_IsGreedyWhereOneTokenIsLikeliest()
+    {
+        await using var rig = new EngineRig();
+        SequenceRequest request = EngineRig.Request(EngineRig.Prompt(12, 1), 12);
+        int[] greedy = (await rig.GenerateAsync(request)).Tokens;
+        foreach (float temperature in (float[])[float.Epsilon, 1e-38f, 1e-6f])
+        {
+            Assert.Equal(greedy, (await rig.GenerateAsync(request with { Sampling = new SamplingParameters { Temperature = temperature, Seed = 9 } })).Tokens);
+        }
     }
 }

@@ -14,7 +14,7 @@ public sealed class TokenDrawTests
         Gen.Select(Gen.Float[-12f, 12f].Array[2, 200], Parameters, Gen.Double[0, 0.999999999]).Sample((logits, parameters, uniform) =>
         {
             (int expected, double margin) = PlainSampler.Draw(PlainSampler.Distribution(logits, parameters), uniform);
-            int token = new TokenDraw(logits.Length).Draw(logits, parameters, uniform);
+            int token = new TokenDraw(logits.Length).Draw(logits, logits.Max(), parameters, uniform);
             // Where rounding decides whether a token is in or out, the borders move: nothing is asked of those.
             return margin < 1e-4 || IsOnEdge(logits, parameters) || token == expected;
         }, seed: "0000KOIKNSXx2", iter: 3000);
@@ -46,7 +46,7 @@ public sealed class TokenDrawTests
         var draw = new TokenDraw(logits.Length);
         for (int i = 0; i < Draws; i++)
         {
-            counts[draw.Draw(logits, parameters, CounterRandom.Uniform(1, i))]++;
+            counts[draw.Draw(logits, logits.Max(), parameters, CounterRandom.Uniform(1, i))]++;
         }
 
         Assert.All(Enumerable.Range(0, logits.Length), token => Assert.True(expected.ContainsKey(token) || counts[token] == 0));

@@ -139,13 +139,18 @@ public class PromptPaceTests
     }
 
     [Fact]
-    public void Note_OneSlowStep_IsForgottenAfterSomeOthers()
+    public void Note_SlowSteps_CountOnlyWhenThereAreSeveral()
     {
         var pace = new PromptPace(Options);
         pace.Note(100, 0, 0.02);
         pace.Note(100, 0, 2);
-        Assert.Equal(16, pace.TokensBeside(4));
+        Assert.Equal(128, pace.TokensBeside(4));
+        for (int i = 0; i < 30; i++)
+        {
+            pace.Note(100, 0, 2);
+        }
 
+        Assert.Equal(16, pace.TokensBeside(4));
         for (int i = 0; i < 20; i++)
         {
             pace.Note(100, 4, 0.02);
@@ -162,5 +167,85 @@ public class PromptPaceTests
         pace.Note(1, 0, 0.02);
 
         Assert.Equal(128, pace.TokensBeside(4));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void Note_OneStepStoodStill_ChunksAreAsBeforeWithinAFewSteps(int decodes)
+    {
+        const double PerRow = 0.0005;
+        const double Decode = 0.004;
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+        Serve(pace, decodes, 40);
+        int usual = pace.TokensBeside(decodes);
+
+        pace.Note(16, decodes, 5);
+
+        // Streams and the prompt beside them go on all the time: there is no step of many rows to measure, and none without prompt tokens.
+        Serve(pace, decodes, 20);
+        Assert.InRange(pace.TokensBeside(decodes), usual - 4, usual + 4);
+
+        static void Serve(PromptPace pace, int decodes, int steps)
+        {
+            for (int i = 0; i < steps; i++)
+            {
+                int tokens = Math.Min(pace.TokensBeside(decodes), 32);
+                pace.Note(tokens, decodes, Decode + (tokens * PerRow));
+            }
+        }
+    }
+
+    [Fact]
+    public void Note_FirstStepStoodStill_SmallChunksCorrectIt()
+    {
+        const double PerRow = 0.0005;
+        const double Decode = 0.004;
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+        pace.Note(0, 4, Decode);
+
+        // Nothing was known before: compilers, or memory that came late.
+        pace.Note(128, 4, 30);
+        Assert.Equal(4, pace.TokensBeside(4));
+
+        for (int i = 0; i < 20; i++)
+        {
+            int tokens = pace.TokensBeside(4);
+            pace.Note(tokens, 4, Decode + (tokens * PerRow));
+        }
+
+        Assert.InRange(pace.TokensBeside(4), 8, 16);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Note_StepWithoutAPromptStoodStill_ChunksDoNotBecomeLong(bool isKnown)
+    {
+        var pace = new PromptPace(Options with { MixedStepTarget = TimeSpan.FromMilliseconds(10), MinPrefillTokensWhileDecoding = 4 });
+        pace.Note(512, 0, 512 * 0.0005);
+        pace.Note(0, 4, isKnown ? 0.004 : 0.3);
+        pace.Note(0, 4, 0.3);
+        for (int i = 0; i < 20; i++)
+        {
+            int tokens = pace.TokensBeside(4);
+            pace.Note(tokens, 4, 0.004 + (tokens * 0.0005));
+        }
+
+        Assert.InRange(pace.TokensBeside(4), 4, 32);
+    }
+
+    [Fact]
+    public void Note_DeviceBecomesSlower_IsFollowed()
+    {
+        var pace = new PromptPace(Options);
+        pace.Note(512, 0, 512 * 0.0005);
+        for (int i = 0; i < 30; i++)
+        {
+            pace.Note(64, 4, 64 * 0.005);
+        }
+
+        Assert.Equal(16, pace.TokensBeside(4));
     }
 }

@@ -28,10 +28,17 @@ public sealed class ValidationTests
     [InlineData("""{"model":"scripted","prompt":"a","temperature":2.1}""", "temperature")]
     [InlineData("""{"model":"scripted","prompt":"a","temperature":-0.1}""", "temperature")]
     [InlineData("""{"model":"scripted","prompt":"a","temperature":1e999}""", "temperature")]
-    [InlineData("""{"model":"scripted","prompt":"a","top_p":0}""", "top_p")]
+    [InlineData("""{"model":"scripted","prompt":"a","temperature":2.0000001}""", "temperature")]
+    [InlineData("""{"model":"scripted","prompt":"a","top_p":-1e-45}""", "top_p")]
+    [InlineData("""{"model":"scripted","prompt":"a","top_p":1.1}""", "top_p")]
     [InlineData("""{"model":"scripted","prompt":"a","min_p":1.5}""", "min_p")]
     [InlineData("""{"model":"scripted","prompt":"a","top_k":-2}""", "top_k")]
     [InlineData("""{"model":"scripted","prompt":"a","repetition_penalty":0}""", "repetition_penalty")]
+    [InlineData("""{"model":"scripted","prompt":"a","repetition_penalty":1e-38,"top_p":0.9}""", "repetition_penalty")]
+    [InlineData("""{"model":"scripted","prompt":"a","repetition_penalty":0.0099999}""", "repetition_penalty")]
+    [InlineData("""{"model":"scripted","prompt":"a","repetition_penalty":100.01}""", "repetition_penalty")]
+    [InlineData("""{"model":"scripted","prompt":"a","frequency_penalty":-2.1}""", "frequency_penalty")]
+    [InlineData("""{"model":"scripted","prompt":"a","logit_bias":{"1":1e300}}""", "logit_bias")]
     [InlineData("""{"model":"scripted","prompt":"a","presence_penalty":3}""", "presence_penalty")]
     [InlineData("""{"model":"scripted","prompt":"a","n":0}""", "n")]
     [InlineData("""{"model":"scripted","prompt":["a","b"],"n":100}""", "n")]
@@ -50,6 +57,33 @@ public sealed class ValidationTests
     [InlineData("""{"model":"scripted","prompt":"a","stream":true,"stream_options":{"include_usage":5}}""", "stream_options.include_usage")]
     [InlineData("""{"model":"scripted","prompt":"a","cache_salt":""}""", "cache_salt")]
     public async Task Completion_WrongField_Is400AndNamesIt(string body, string param) => await AssertRefusedAsync("/v1/completions", body, param);
+
+    [Theory]
+    [InlineData("\"top_p\":0")]
+    [InlineData("\"top_p\":1")]
+    [InlineData("\"top_p\":1e-45")]
+    [InlineData("\"temperature\":0")]
+    [InlineData("\"temperature\":1e-45")]
+    [InlineData("\"temperature\":1e-400")]
+    [InlineData("\"temperature\":2")]
+    [InlineData("\"top_k\":-1")]
+    [InlineData("\"top_k\":0")]
+    [InlineData("\"top_k\":2147483647")]
+    [InlineData("\"min_p\":0")]
+    [InlineData("\"min_p\":1")]
+    [InlineData("\"repetition_penalty\":0.01")]
+    [InlineData("\"repetition_penalty\":100")]
+    [InlineData("\"presence_penalty\":-2,\"frequency_penalty\":2")]
+    [InlineData("\"logit_bias\":{\"1\":-100,\"2\":100}")]
+    [InlineData("\"seed\":-9223372036854775808")]
+    [InlineData("\"seed\":9223372036854775807")]
+    [InlineData("\"priority\":-2147483648")]
+    public async Task Completion_ParametersAtTheEndsOfTheirRanges_AreAccepted(string fields)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        await server.CallAsync("/v1/completions", $$"""{"model":"scripted","prompt":"a","max_tokens":2,{{fields}}}""");
+        Assert.Single(server.Grid.Requests);
+    }
 
     [Theory]
     [InlineData("""{"model":"scripted"}""", "messages")]

@@ -183,4 +183,41 @@ public abstract partial class DeviceSuite
                 $"top {count}");
         }
     }
+
+    [Fact]
+    public void TopCandidates_RowsWithWhatIsNoNumber_HaveItFirst()
+    {
+        const int Vocabulary = 1000;
+        var random = new Random(21);
+        float[] strange = [float.NaN, -float.NaN, BitConverter.Int32BitsToSingle(0x7F800001), float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, 1e-40f];
+        for (int round = 0; round < 40; round++)
+        {
+            float[] values = round % 4 == 3 ? [.. Enumerable.Repeat(float.NegativeInfinity, 3 * Vocabulary)] : Numbers.Normal(round, 3 * Vocabulary);
+            for (int i = random.Next(1, 90); i > 0; i--)
+            {
+                // Few of them, or many; at the ends too.
+                values[random.Next(4) == 0 ? (random.Next(3) * Vocabulary) + ((Vocabulary - 1) * random.Next(2)) : random.Next(values.Length)] = strange[random.Next(strange.Length)];
+            }
+
+            foreach (int count in (int[])[1, 2, 40])
+            {
+                (float[] expected, float[] actual) = OnBoth(device =>
+                {
+                    using Tensor logits = device.AllocateTensor(4, Vocabulary);
+                    device.Write(logits, 0, 3, values);
+                    int[] ids = new int[3 * count];
+                    float[] top = new float[3 * count];
+                    device.TopCandidates(logits, 3, count, ids, top);
+                    return [.. ids.Select(i => (float)i), .. top];
+                });
+                Assert.Equal(expected, actual);
+                for (int row = 0; row < 3; row++)
+                {
+                    float[] all = values[(row * Vocabulary)..((row + 1) * Vocabulary)];
+                    bool valid = all.All(value => value < float.PositiveInfinity) && all.Any(float.IsFinite);
+                    Assert.Equal(valid, float.IsFinite(actual[(3 * count) + (row * count)]));
+                }
+            }
+        }
+    }
 }

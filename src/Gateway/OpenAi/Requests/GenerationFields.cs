@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using ServingGrid.Client;
 using ServingGrid.Gateway.Errors;
+using ServingGrid.Model;
 
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
@@ -11,7 +12,6 @@ internal sealed record GenerationFields
     private const int MaxChoices = 128;
     private const int MaxStops = 16;
     private const int MaxStopLength = 1024;
-    private const int MaxBiases = 1024;
     private const int MaxSaltLength = 256;
     private const int MaxModelLength = 256;
 
@@ -75,22 +75,16 @@ internal sealed record GenerationFields
 
     private static SamplingOptions ReadSampling(RequestFields fields, int? logProbabilities) => new()
     {
-        Temperature = fields.Number("temperature", 0, 2) ?? 1,
-        TopK = Math.Max(0, fields.Integer("top_k", -1, int.MaxValue) ?? 0), // −1 is the other common spelling of "all"
-        TopP = Positive(fields, "top_p", 1) ?? 1,
-        MinP = fields.Number("min_p", 0, 1) ?? 0,
-        RepetitionPenalty = Positive(fields, "repetition_penalty", 10) ?? 1,
-        PresencePenalty = fields.Number("presence_penalty", -2, 2) ?? 0,
-        FrequencyPenalty = fields.Number("frequency_penalty", -2, 2) ?? 0,
+        Temperature = fields.Number(SamplingRanges.Temperature) ?? 1,
+        TopK = fields.Integer(SamplingRanges.TopK) ?? 0,
+        TopP = fields.Number(SamplingRanges.TopP) ?? 1,
+        MinP = fields.Number(SamplingRanges.MinP) ?? 0,
+        RepetitionPenalty = fields.Number(SamplingRanges.RepetitionPenalty) ?? 1,
+        PresencePenalty = fields.Number(SamplingRanges.PresencePenalty) ?? 0,
+        FrequencyPenalty = fields.Number(SamplingRanges.FrequencyPenalty) ?? 0,
         LogitBias = ReadBias(fields),
         Seed = fields.Long("seed", long.MinValue, long.MaxValue),
         LogProbabilities = logProbabilities,
-    };
-
-    private static float? Positive(RequestFields fields, string name, double max) => fields.Number(name, 0, max) switch
-    {
-        0 => throw ApiException.Invalid($"'{name}' must be greater than 0.", name, "value_out_of_range"),
-        var number => number,
     };
 
     private static List<string> ReadStops(RequestFields fields)
@@ -109,20 +103,20 @@ internal sealed record GenerationFields
 
     private static Dictionary<int, float>? ReadBias(RequestFields fields)
     {
-        const string Name = "logit_bias";
-        if (fields.Find(Name) is not { } bias)
+        SamplingRange range = SamplingRanges.LogitBias;
+        if (fields.Find(range.Name) is not { } bias)
         {
             return null;
         }
 
         if (bias.ValueKind != JsonValueKind.Object)
         {
-            throw JsonValues.Wrong(Name, "an object from token ids to numbers");
+            throw JsonValues.Wrong(range.Name, "an object from token ids to numbers");
         }
 
-        if (bias.GetPropertyCount() > MaxBiases)
+        if (bias.GetPropertyCount() > SamplingRanges.MaxBiases)
         {
-            throw ApiException.Invalid($"'{Name}' may hold at most {MaxBiases} tokens.", Name);
+            throw ApiException.Invalid($"'{range.Name}' may hold at most {SamplingRanges.MaxBiases} tokens.", range.Name);
         }
 
         var biases = new Dictionary<int, float>();
@@ -130,11 +124,13 @@ internal sealed record GenerationFields
         {
             if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int token))
             {
-                throw ApiException.Invalid($"A key of '{Name}' is not a token id.", Name);
+                throw ApiException.Invalid($"A key of '{range.Name}' is not a token id.", range.Name);
             }
 
-            double amount = JsonValues.Double(entry.Value, Name);
-            biases[token] = Math.Abs(amount) <= 100 ? (float)amount : throw ApiException.Invalid($"'{Name}' must be in -100 … 100.", Name);
+            double amount = JsonValues.Double(entry.Value, range.Name);
+            biases[token] = amount >= range.Least && amount <= range.Most
+                ? (float)amount
+                : throw ApiException.Invalid($"'{range.Name}' must be in {range.Least} … {range.Most}.", range.Name);
         }
 
         return biases;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ServingGrid.Gateway.Errors;
+using ServingGrid.Model;
 
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
@@ -47,7 +48,7 @@ internal sealed class RequestFields(JsonElement body, string path = "")
     /// <summary>A whole number within a range, ends included.</summary>
     public int? Integer(string name, int min, int max) => (int?)Long(name, min, max);
 
-    /// <inheritdoc cref="Integer"/>
+    /// <inheritdoc cref="Integer(string, int, int)"/>
     public long? Long(string name, long min, long max)
     {
         if (Find(name) is not { } value)
@@ -70,6 +71,12 @@ internal sealed class RequestFields(JsonElement body, string path = "")
         double number = JsonValues.Double(value, Path(name));
         return number >= min && number <= max ? (float)number : throw OutOfRange(name, FormattableString.Invariant($"{min} … {max}"));
     }
+
+    /// <summary>A sampling parameter.</summary>
+    public float? Number(SamplingRange range) => Number(range.Name, range.Least, range.Most);
+
+    /// <summary>A sampling parameter that is a whole number.</summary>
+    public int? Integer(SamplingRange range) => Integer(range.Name, (int)range.Least, (int)range.Most);
 
     /// <summary>An object of its own, or null.</summary>
     public RequestFields? Object(string name) => Find(name) switch

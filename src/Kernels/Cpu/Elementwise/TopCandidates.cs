@@ -3,7 +3,7 @@ using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
 
-/// <summary>The largest of many numbers, by value descending, then index ascending. What is not a number counts as −∞.</summary>
+/// <summary>The largest of many numbers, by value descending, then index ascending. NaN counts as larger than +∞: the first one says that there is one.</summary>
 internal static unsafe class TopCandidates<L, V>
     where L : ILanes<V>
     where V : unmanaged
@@ -22,19 +22,20 @@ internal static unsafe class TopCandidates<L, V>
         for (int first = 0; first < length; first += Stretch)
         {
             int end = Math.Min(first + Stretch, length);
-            if (count == ids.Length && end - first == Stretch && !(Largest(values + first) > best[^1]))
+            // Once the last place has +∞ or NaN, only NaN can still be of interest, which Largest does not tell from +∞.
+            if (count == ids.Length && end - first == Stretch && best[^1] < float.PositiveInfinity && !(Largest(values + first) > best[^1]))
             {
                 continue;
             }
 
             for (int id = first; id < end; id++)
             {
-                float value = float.IsNaN(values[id]) ? float.NegativeInfinity : values[id];
+                float value = values[id];
                 if (count < ids.Length)
                 {
                     Insert(ids, best, count++, id, value);
                 }
-                else if (value > best[^1])
+                else if (Precedes(value, best[^1]))
                 {
                     Insert(ids, best, count - 1, id, value);
                 }
@@ -54,15 +55,18 @@ internal static unsafe class TopCandidates<L, V>
         return L.MaxAcross(largest);
     }
 
-    /// <summary>Not-a-numbers become −∞, or they would hide their neighbours from the maximum.</summary>
+    /// <summary>NaN becomes +∞: it would hide its neighbours from the maximum, and be hidden by them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Number(V v) => L.Where(L.GreaterOrEqual(v, v), v, L.Broadcast(float.NegativeInfinity));
+    private static V Number(V v) => L.Where(L.GreaterOrEqual(v, v), v, L.Broadcast(float.PositiveInfinity));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Precedes(float value, float other) => value > other || (float.IsNaN(value) && !float.IsNaN(other));
 
     /// <summary>Ids come in ascending order, so equal values go behind those that are there.</summary>
     [MethodImpl(KernelCode.Optimized)]
     private static void Insert(Span<int> ids, Span<float> best, int at, int id, float value)
     {
-        while (at > 0 && best[at - 1] < value)
+        while (at > 0 && Precedes(value, best[at - 1]))
         {
             (ids[at], best[at]) = (ids[at - 1], best[at - 1]);
             at--;

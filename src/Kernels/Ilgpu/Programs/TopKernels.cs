@@ -30,7 +30,7 @@ internal struct TopArguments
 
 /// <summary>
 /// The largest logits by value, then by ascending id. A logit and its id become one 64-bit key that sorts that way, so that
-/// every key is different and the result cannot depend on how the work is cut.
+/// every key is different and the result cannot depend on how the work is cut. NaN, of whichever sign and content, sorts first.
 /// </summary>
 internal static class TopKernels
 {
@@ -105,9 +105,12 @@ internal static class TopKernels
 
     private static ulong Key(float value, int id)
     {
-        // Adding 0 makes −0 and 0 the same value. Positive floats sort as integers do; negative ones the other way round.
+        // Adding 0 makes −0 and 0 the same value. Positive floats sort as integers do; negative ones the other way round. All NaN are one, just above +∞, so that
+        // its key is below the highest, which stands for "none yet".
         uint bits = Interop.FloatAsInt(value + 0f);
-        uint ordered = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+        uint ordered = (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0xFFC00000u
+            : (bits & 0x80000000u) != 0 ? ~bits
+            : bits | 0x80000000u;
         return ((ulong)ordered << 32) | ~(uint)id;
     }
 }
