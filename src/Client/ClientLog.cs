@@ -27,4 +27,7 @@ internal static partial class ClientLog
 
     [LoggerMessage(8, LogLevel.Debug, "Model {Model}: the grid does not say whether it is served as before ({Reason})")]
     public static partial void ModelNotChecked(this ILogger log, string model, string reason);
+
+    [LoggerMessage(20, LogLevel.Warning, "Request {RequestId}: no device of numerics class {From} is left; the answer goes on in {To}, with other tokens than it would have had")]
+    public static partial void NumericsChanged(this ILogger log, string requestId, string from, string to);
 }

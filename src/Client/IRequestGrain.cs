@@ -37,4 +37,12 @@ public sealed record GenerateAttempt
     /// <summary>Where tokens go at once; null: they come with the stream's items alone.</summary>
     [Id(4)]
     public TokenRoute? Push { get; init; }
+
+    /// <summary>The class of arithmetic of <see cref="Generated"/>, which the attempt has to run in; null: any.</summary>
+    [Id(6)]
+    public string? Numerics { get; init; }
+
+    /// <summary>The class in which the answer began, if it may go on in another; for the status page.</summary>
+    [Id(7)]
+    public string? ChangedFrom { get; init; }
 }

@@ -21,6 +21,9 @@ internal static class CommandLine
           --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
           --api-key KEY       ask for this key on /v1/* and /grid; may be given several times
                               (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
+          --numerics-change P when no device is left that computes as those that an answer began on:
+                              allow (it goes on with other tokens, and says so in system_fingerprint)
+                              or refuse (it ends with an error)       (default: refuse with --cluster)
           --verbose           log more than warnings
           --help              show this text
 
@@ -43,7 +46,7 @@ internal static class CommandLine
 
     private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--compute-cores", "--compute-priority", "--context", "--max-sequences", "--max-waiting"];
 
-    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--verbose", "--help"];
+    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--numerics-change", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 
@@ -99,6 +102,7 @@ internal static class CommandLine
         "--cluster-id" => options with { Cluster = options.Cluster with { ClusterId = value } },
         "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
         "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
+        "--numerics-change" => options with { AllowNumericsChange = ParseChange(name, value) },
         _ => throw new UsageException($"{name} takes no value."),
     };
 
@@ -112,6 +116,13 @@ internal static class CommandLine
         "normal" => ComputePriority.Normal,
         "low" => ComputePriority.Low,
         _ => throw new UsageException($"{name} must be normal or low, not '{value}'."),
+    };
+
+    private static bool ParseChange(string name, string value) => value.ToLowerInvariant() switch
+    {
+        "allow" => true,
+        "refuse" => false,
+        _ => throw new UsageException($"{name} must be allow or refuse, not '{value}'."),
     };
 
     private static ClusterStore ParseCluster(string value) => ClusterStore.TryParse(value, out string error) ?? throw new UsageException(error);

@@ -47,6 +47,12 @@ internal sealed record GatewayOptions
     /// <summary>Keys that may call <c>/v1/*</c> and <c>/grid</c>; empty: anyone may.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
+    /// <summary>
+    /// Whether an answer whose class of arithmetic has no device left goes on in another (<see cref="Client.GridClientOptions.AllowNumericsChange"/>). Null: with the silo in this
+    /// process, for want of another, and not with those of a grid.
+    /// </summary>
+    public bool? AllowNumericsChange { get; init; }
+
     /// <summary>Log requests and the runtime, not only warnings.</summary>
     public bool Verbose { get; init; }
 

@@ -39,6 +39,12 @@ public static class WorkerHosting
         this IHostApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
     {
         builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => opening, SiloNames.New(options.Role), drain));
+        if (cluster.Kind == ClusterKind.Local)
+        {
+            // There is no other device: one that is opened anew as another kind goes on with what the first began.
+            builder.Services.Configure<GridClientOptions>(client => client.AllowNumericsChange = true);
+        }
+
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
         return opening;
     }
@@ -67,6 +73,7 @@ public static class WorkerHosting
         services.AddSingleton(provider => provider.GetRequiredService<WorkerOpening>().Worker.GetAwaiter().GetResult());
         services.AddSingleton(provider => new Lazy<ILocalModel>(provider.GetRequiredService<Worker>));
         services.AddSingleton<LocalDevice>();
+        services.AddSingleton<RequestAdmission>();
         services.AddSingleton<GridView>();
         services.AddSingleton<GridReporter>();
         services.AddSingleton(_ => RoutingPolicies.Create(options.RoutingPolicy));

@@ -16,7 +16,9 @@ namespace ServingGrid.Grains.Requests;
 /// <param name="request">Told of tokens.</param>
 /// <param name="metrics">Told of tokens and of the end.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time)
+/// <param name="numerics">Class of the engine's arithmetic, which the first tokens carry when they are pushed.</param>
+internal sealed class SequenceReader(
+    ChannelReader<SequenceUpdate> updates, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time, string? numerics = null)
 {
     private readonly Lock _gate = new();
     private List<GeneratedToken> _tokens = [];
@@ -61,7 +63,7 @@ internal sealed class SequenceReader(ChannelReader<SequenceUpdate> updates, Toke
             }
             else if (added > 0)
             {
-                pushed = new PushedTokens(push!.Stream, _count - added, [.. _tokens.Skip(first)]);
+                pushed = new PushedTokens(push!.Stream, _count - added, [.. _tokens.Skip(first)], _count == added ? numerics : null);
             }
         }
 

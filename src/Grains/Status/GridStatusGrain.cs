@@ -49,6 +49,7 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
             State = Text(load.State),
             Hardware = device.Hardware,
             KvType = Text(device.KvType),
+            Numerics = device.Numerics,
             TransferEndpoint = device.TransferEndpoint,
             ReportAge = Math.Round(entry.Age.TotalSeconds, 3),
             Running = load.Running,

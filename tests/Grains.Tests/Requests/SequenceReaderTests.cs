@@ -40,6 +40,7 @@ public sealed class SequenceReaderTests
 
         Assert.Null(reader.Read());
         Assert.Equal((9, 0, 2), (first.Stream, first.First, first.Tokens.Length));
+        Assert.Equal(("n", null), (first.Numerics, second.Numerics));
         Assert.Equal((2, 3), (second.First, Assert.Single(second.Tokens).Token));
         Assert.False(next.IsCompleted);
         _time.Advance(Patience);
@@ -121,7 +122,7 @@ public sealed class SequenceReaderTests
         RequestsInFlight requests = new(_time);
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1], MaxTokens = 3 } };
         return new SequenceReader(
-            _updates.Reader, push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time);
+            _updates.Reader, push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time, "n");
     }
 
     private void Publish(params int[] tokens)
