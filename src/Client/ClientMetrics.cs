@@ -12,4 +12,7 @@ internal static class ClientMetrics
 
     public static readonly Counter<long> RequestRetries =
         Meter.CreateCounter<long>("servinggrid_request_retries_total", description: "Attempts started because the one before was lost, or has shown nothing yet.");
+
+    public static readonly Counter<long> NumericsChanges = Meter.CreateCounter<long>(
+        "servinggrid_numerics_changes_total", description: "Answers that went on in another numerics class because no device of their own was left.");
 }

@@ -66,4 +66,11 @@ public sealed record GenerateUpdate
     /// <summary>With an attempt's first item: the id of the device that runs it.</summary>
     [Id(3)]
     public string? Device { get; init; }
+
+    /// <summary>
+    /// With an attempt's first item: the class of arithmetic that the device computes in. Where several attempts make one stream, with the first item that has tokens of
+    /// each.
+    /// </summary>
+    [Id(4)]
+    public string? Numerics { get; init; }
 }

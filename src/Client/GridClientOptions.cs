@@ -28,6 +28,12 @@ public sealed class GridClientOptions
     /// <summary>Most attempts at one request, the first included. 1 … 100.</summary>
     public int MaxAttempts { get; set; } = 20;
 
+    /// <summary>
+    /// Whether an answer may go on in another class of arithmetic when no device of the one that it began in is left: with other tokens than it would have had, and an
+    /// item that says so (<see cref="TextUpdate.Numerics"/>). Otherwise it ends in <see cref="GridError.Unavailable"/>, after the time that a device had to come back.
+    /// </summary>
+    public bool AllowNumericsChange { get; set; }
+
     /// <summary>Longest time to fetch a model's tokenizer and template from the grid. 1 s … 10 min.</summary>
     public TimeSpan ModelTimeout { get; set; } = TimeSpan.FromSeconds(30);
 }

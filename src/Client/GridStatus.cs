@@ -91,6 +91,10 @@ public sealed record DeviceStatus
     /// <summary>Where its prompts were computed, and why, as its silo says now; null when it did not answer in time.</summary>
     [Id(18)]
     public HandoverStatus? Handovers { get; init; }
+
+    /// <summary>Class of its arithmetic: answers go on, and blocks travel, among devices of one class only.</summary>
+    [Id(19)]
+    public string? Numerics { get; init; }
 }
 
 /// <summary>What a silo answers when it is asked.</summary>
@@ -158,6 +162,10 @@ public sealed record RequestStatus
     /// <summary>New tokens of this attempt.</summary>
     [Id(5)]
     public required int GeneratedTokens { get; init; }
+
+    /// <summary>The class of arithmetic in which the answer began, when it was let go on in any because no device of it was left.</summary>
+    [Id(6)]
+    public string? ChangedFrom { get; init; }
 }
 
 /// <summary>Puts the status of the grid together. One grain, with key <see cref="Key"/>.</summary>

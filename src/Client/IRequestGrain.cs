@@ -43,4 +43,12 @@ public sealed record GenerateAttempt
     /// </summary>
     [Id(5)]
     public string[] Failed { get; init; } = [];
+
+    /// <summary>The class of arithmetic of <see cref="Generated"/>, which the attempt has to run in; null: any.</summary>
+    [Id(6)]
+    public string? Numerics { get; init; }
+
+    /// <summary>The class in which the answer began, if it may go on in another; for the status page.</summary>
+    [Id(7)]
+    public string? ChangedFrom { get; init; }
 }

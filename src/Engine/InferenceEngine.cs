@@ -49,6 +49,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         Config = config;
         Options = options;
         CacheFingerprint = fingerprint;
+        Numerics = EngineNumerics.Name(device, options);
         _tokenizer = tokenizer;
         _endTokens = tokenizer?.EndOfGenerationTokens ?? [];
         _logger = logger ?? NullLogger<InferenceEngine>.Instance;
@@ -79,11 +80,17 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     public Device Device => _resources.Device;
 
-    /// <summary>Geometry of the KV cache; two engines exchange blocks only if theirs are equal.</summary>
+    /// <summary>Geometry of the KV cache; two engines exchange blocks only if theirs are equal, and their <see cref="Numerics"/>.</summary>
     public KvLayout Layout => _resources.Layout;
 
-    /// <summary>With a tenant's salt, the root of every block hash: see <see cref="BlockHasher.Root"/>.</summary>
+    /// <summary>With <see cref="Numerics"/> and a tenant's salt, the root of every block hash: see <see cref="BlockHasher.Root"/>.</summary>
     public string CacheFingerprint { get; }
+
+    /// <summary>
+    /// Class of this engine's arithmetic: engines of one class compute the same bits, and draw the same tokens, from the same model. Blocks are exchanged,
+    /// and sequences continued, within a class only.
+    /// </summary>
+    public string Numerics { get; }
 
     /// <summary>Longest sequence in tokens: what the model, the options and the KV cache allow.</summary>
     public int ContextLength => _resources.ContextLength;
@@ -263,7 +270,7 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     private Sequence Create(SequenceRequest request, ISequenceOutput output, ReservationTicket? ticket)
     {
-        var hashes = new BlockHashChain(BlockHasher.Root(CacheFingerprint, request.CacheSalt), Options.BlockSize);
+        var hashes = new BlockHashChain(BlockHasher.Root(CacheFingerprint, Numerics, request.CacheSalt), Options.BlockSize);
         if (Options.PrefixCache)
         {
             // Here rather than on the engine's thread.

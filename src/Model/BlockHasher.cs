@@ -6,8 +6,8 @@ using System.Text;
 namespace ServingGrid.Model;
 
 /// <summary>
-/// Names of KV blocks by content: a block's hash covers the model, the tenant and every token from the start of the sequence to the
-/// block's end, so equal hashes mean equal KV. Clients, routers and engines compute the same chain. Pure functions, thread-safe.
+/// Names of KV blocks by content: a block's hash covers the model, the arithmetic, the tenant and every token from the start of the sequence to the
+/// block's end, so equal hashes mean equal KV, to the bit. Clients, routers and engines compute the same chain. Pure functions, thread-safe.
 /// </summary>
 /// <remarks>
 /// SHA-256, truncated to 128 bits: tenants share a cache, so a colliding prompt must not be constructible. The chain is
@@ -15,17 +15,20 @@ namespace ServingGrid.Model;
 /// </remarks>
 public static class BlockHasher
 {
-    private static ReadOnlySpan<byte> Domain => "servinggrid-kv-1\0"u8;
+    private static ReadOnlySpan<byte> Domain => "servinggrid-kv-2\0"u8;
 
     /// <summary>The parent of a sequence's first block.</summary>
     /// <param name="modelFingerprint">Equal model files, equal fingerprints.</param>
+    /// <param name="numerics">Class of arithmetic of the engine that computes the block: another would have computed other bits.</param>
     /// <param name="salt">Separates tenants; null shares the common cache and differs from the empty string.</param>
-    public static UInt128 Root(string modelFingerprint, string? salt)
+    public static UInt128 Root(string modelFingerprint, string numerics, string? salt)
     {
         ArgumentNullException.ThrowIfNull(modelFingerprint);
+        ArgumentNullException.ThrowIfNull(numerics);
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Domain);
         AppendText(hash, modelFingerprint);
+        AppendText(hash, numerics);
         hash.AppendData([salt is null ? (byte)0 : (byte)1]);
         AppendText(hash, salt ?? "");
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];

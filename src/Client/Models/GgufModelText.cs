@@ -13,6 +13,12 @@ internal sealed class GgufModelText : ModelText
     private readonly string _bos;
     private readonly string _eos;
 
+    private GgufModelText(GgufModelText text, ModelCard card)
+    {
+        (Card, Tokenizer, _template, _time) = (card, text.Tokenizer, text._template, text._time);
+        (_bos, _eos) = (text._bos, text._eos);
+    }
+
     private GgufModelText(ModelCard card, Tokenizer tokenizer, ChatTemplate? template, TimeProvider time)
     {
         Card = card;
@@ -40,7 +46,10 @@ internal sealed class GgufModelText : ModelText
 
     /// <summary>With the tokenizer that this process has already.</summary>
     /// <exception cref="GridException"><see cref="GridError.Internal"/>: the chat template cannot be used.</exception>
-    public static GgufModelText Of(ILocalModel model, TimeProvider time) => Create(model.Card, time, () => (model.Metadata, model.Tokenizer));
+    public static GgufModelText Of(ILocalModel model, ModelCard card, TimeProvider time) => Create(card, time, () => (model.Metadata, model.Tokenizer));
+
+    /// <summary>The same file, of which the grid says something else now.</summary>
+    public GgufModelText With(ModelCard card) => new(this, card);
 
     private static GgufModelText Create(ModelCard card, TimeProvider time, Func<(GgufMetadata Metadata, Tokenizer Tokenizer)> read)
     {

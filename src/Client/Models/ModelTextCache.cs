@@ -25,10 +25,9 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
     public async Task<ModelText> Get(string model, CancellationToken cancellation, string? fingerprint = null)
     {
         Entry entry = Find(model);
-        if ((entry.IsOtherThan(fingerprint) || entry.TakeCheck(time)) && await HasChanged(entry.Text.Value.Result.Card, cancellation))
+        if (entry.IsOtherThan(fingerprint) || entry.TakeCheck(time))
         {
-            _models.TryRemove(new(model, entry));
-            entry = Find(model);
+            entry = await Check(model, entry, cancellation);
         }
 
         return await entry.Text.Value.WaitAsync(cancellation);
@@ -46,22 +45,45 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
 
     private Entry Find(string model) => _models.GetOrAdd(model, name => new Entry(new(() => Task.Run(() => Fetch(name))), time.GetTimestamp()));
 
-    private async Task<bool> HasChanged(ModelCard known, CancellationToken cancellation)
+    /// <summary>What is to be used after the grid was asked: the same, the same with another card, or what is to be fetched.</summary>
+    private async Task<Entry> Check(string model, Entry entry, CancellationToken cancellation)
+    {
+        GgufModelText text = entry.Text.Value.Result;
+        ModelCard now = await ReadCard(text.Card, cancellation);
+        if (now.Fingerprint != text.Card.Fingerprint || now.ContextLength != text.Card.ContextLength)
+        {
+            _models.TryRemove(new(model, entry));
+            return Find(model);
+        }
+
+        if ((now.Numerics ?? []).SequenceEqual(text.Card.Numerics ?? []))
+        {
+            return entry;
+        }
+
+        // Devices of another class have joined or left: no reason to fetch a header.
+        GgufModelText updated = text.With(text.Card with { Numerics = now.Numerics });
+        var renewed = new Entry(new(Task.FromResult(updated)), time.GetTimestamp());
+        _models.TryUpdate(model, renewed, entry);
+        return renewed;
+    }
+
+    /// <summary>What the grid says of the model now; what is known when it does not say.</summary>
+    private async Task<ModelCard> ReadCard(ModelCard known, CancellationToken cancellation)
     {
         try
         {
-            ModelCard now = await grains.GetGrain<IModelGrain>(known.Name).GetCard().WaitAsync(CheckPatience, time, cancellation);
-            return now.Fingerprint != known.Fingerprint || now.ContextLength != known.ContextLength;
+            return await grains.GetGrain<IModelGrain>(known.Name).GetCard().WaitAsync(CheckPatience, time, cancellation);
         }
         catch (Exception failure) when (failure is GridException || RequestFailures.IsTransient(failure, resuming: false))
         {
             cancellation.ThrowIfCancellationRequested();
             log.ModelNotChecked(known.Name, failure.Message);
-            return false;
+            return known;
         }
     }
 
-    private async Task<ModelText> Fetch(string model)
+    private async Task<GgufModelText> Fetch(string model)
     {
         long start = time.GetTimestamp();
         try
@@ -92,7 +114,7 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
         }
     }
 
-    private async Task<ModelText> FetchOnce(string model)
+    private async Task<GgufModelText> FetchOnce(string model)
     {
         // The catalog first: a name that someone made up must not activate a grain of its own, nor wait for a silo.
         if (await grains.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).FindModel(model) is null)
@@ -104,7 +126,7 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
         ModelCard card = await grain.GetCard();
         if (local?.Value is { } own && own.Card.Name == model && own.Card.Fingerprint == card.Fingerprint)
         {
-            return GgufModelText.Of(own, time);
+            return GgufModelText.Of(own, card, time);
         }
 
         byte[]? header = null;
@@ -132,11 +154,11 @@ internal sealed class ModelTextCache(IGrainFactory grains, GridClientOptions opt
     }
 
     /// <summary>A model that is fetched or was; <paramref name="checkedAt"/> is a timestamp.</summary>
-    private sealed class Entry(Lazy<Task<ModelText>> text, long checkedAt)
+    private sealed class Entry(Lazy<Task<GgufModelText>> text, long checkedAt)
     {
         private long _checkedAt = checkedAt;
 
-        public Lazy<Task<ModelText>> Text { get; } = text;
+        public Lazy<Task<GgufModelText>> Text { get; } = text;
 
         public bool IsThere => Text.Value.IsCompletedSuccessfully;
 

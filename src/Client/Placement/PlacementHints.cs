@@ -11,19 +11,25 @@ public static class PlacementHints
     private const string TokensKey = "servinggrid.tokens";
     private const string HashesKey = "servinggrid.hashes";
     private const string AvoidKey = "servinggrid.avoid";
+    private const string NumericsKey = "servinggrid.numerics";
     private const string HomeKey = "servinggrid.home";
 
     /// <summary>Sets the hints for the calls that the current asynchronous flow starts from here on.</summary>
     /// <param name="model">The model asked for.</param>
     /// <param name="tokens">Tokens to prefill, cached or not.</param>
-    /// <param name="blockHashes">Low 8 bytes of the chained hash of each full block of the prompt.</param>
+    /// <param name="blockHashes">Low 8 bytes of the chained hash of each full block of the prompt, once for each class of arithmetic that may serve it.</param>
     /// <param name="avoid">Devices that earlier attempts lost.</param>
-    public static void Set(string model, int tokens, ulong[] blockHashes, string[] avoid)
+    /// <param name="numerics">The class that it has to be served in; null: any.</param>
+    public static void Set(string model, int tokens, ulong[][] blockHashes, string[] avoid, string? numerics = null)
     {
         RequestContext.Set(ModelKey, model);
         RequestContext.Set(TokensKey, tokens);
         RequestContext.Set(HashesKey, blockHashes);
         RequestContext.Set(AvoidKey, avoid);
+        if (numerics is not null)
+        {
+            RequestContext.Set(NumericsKey, numerics);
+        }
     }
 
     /// <summary>
@@ -39,15 +45,17 @@ public static class PlacementHints
         RequestContext.Remove(TokensKey);
         RequestContext.Remove(HashesKey);
         RequestContext.Remove(AvoidKey);
+        RequestContext.Remove(NumericsKey);
         RequestContext.Remove(HomeKey);
     }
 
     /// <summary>Reads the hints from the data that a director gets; absent ones are empty.</summary>
-    public static (string Model, int Tokens, ulong[] BlockHashes, string[] Avoid) Read(Dictionary<string, object>? data) => (
+    public static (string Model, int Tokens, ulong[][] BlockHashes, string[] Avoid, string? Numerics) Read(Dictionary<string, object>? data) => (
         Get(data, ModelKey) as string ?? "",
         Get(data, TokensKey) as int? ?? 0,
-        Get(data, HashesKey) as ulong[] ?? [],
-        Get(data, AvoidKey) as string[] ?? []);
+        Get(data, HashesKey) as ulong[][] ?? [],
+        Get(data, AvoidKey) as string[] ?? [],
+        Get(data, NumericsKey) as string);
 
     /// <summary>The device of a request that runs already, or null.</summary>
     public static string? ReadHome(Dictionary<string, object>? data) => Get(data, HomeKey) as string;

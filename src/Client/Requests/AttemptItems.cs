@@ -72,8 +72,11 @@ internal sealed class AttemptItems(TimeProvider time)
         }
     }
 
-    /// <summary>Tokens that came ahead of the stream; <paramref name="first"/> is the number of those before them.</summary>
-    public void Push(int first, GeneratedToken[] tokens)
+    /// <summary>Tokens that came ahead of the stream.</summary>
+    /// <param name="first">Number of those before them.</param>
+    /// <param name="tokens">One or more.</param>
+    /// <param name="numerics"><see cref="PushedTokens.Numerics"/></param>
+    public void Push(int first, GeneratedToken[] tokens, string? numerics = null)
     {
         lock (_gate)
         {
@@ -85,7 +88,7 @@ internal sealed class AttemptItems(TimeProvider time)
                 return;
             }
 
-            Deliver(first, tokens);
+            Deliver(first, tokens, numerics);
             DeliverEarly();
         }
     }
@@ -102,17 +105,17 @@ internal sealed class AttemptItems(TimeProvider time)
         while (_early.Count > 0 && _early.First() is var (first, tokens) && first <= _delivered)
         {
             _early.Remove(first);
-            Deliver(first, tokens);
+            Deliver(first, tokens, null);
         }
     }
 
-    private void Deliver(int first, GeneratedToken[] tokens)
+    private void Deliver(int first, GeneratedToken[] tokens, string? numerics)
     {
         int known = _delivered - first;
         if (known < tokens.Length)
         {
             _delivered = first + tokens.Length;
-            _items.Writer.TryWrite(new GenerateUpdate { Tokens = tokens[known..] });
+            _items.Writer.TryWrite(new GenerateUpdate { Tokens = tokens[known..], Numerics = numerics });
         }
     }
 }

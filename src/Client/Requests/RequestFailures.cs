@@ -11,7 +11,7 @@ internal static class RequestFailures
     /// </param>
     public static bool IsTransient(Exception failure, bool resuming) => failure switch
     {
-        GridException { Error: GridError.Unavailable } => true,
+        GridException { Error: GridError.Unavailable or GridError.NumericsGone } => true,
         GridException { Error: GridError.Overloaded } => resuming,
         GridException => false,
 

@@ -8,7 +8,8 @@ internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt 
 
 /// <summary>
 /// One request as one unbroken stream, however many attempts it takes: when the silo of attempt n is lost, attempt n+1 starts
-/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice.
+/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that computes the same bits
+/// (<see cref="AnswerNumerics"/>).
 /// </summary>
 internal sealed class RequestStream(StartAttempt start, GridClientOptions options, TimeProvider time, ILogger log)
 {
@@ -17,6 +18,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
     public async IAsyncEnumerable<GenerateUpdate> Read(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellation)
     {
         List<int> generated = [];
+        AnswerNumerics numerics = new(request, options.AllowNumericsChange, log);
         HashSet<string> avoid = [];
         RequestBlame blame = new(request);
         GenerateUsage? firstUsage = null;
@@ -28,12 +30,13 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             if (generated.Count > 0 && generated.Count >= request.MaxTokens)
             {
                 // The silo was lost after the last token and before the end of the stream.
-                yield return new GenerateUpdate { Finish = FinishReason.Length, Usage = Usage(request, generated.Count, firstUsage, null) };
+                yield return new GenerateUpdate { Finish = FinishReason.Length, Numerics = numerics.Current, Usage = Usage(request, generated.Count, firstUsage, null) };
                 yield break;
             }
 
             string? device = null;
             Exception? failure = null;
+            numerics.Begin();
             AttemptRace race = new(StartNext, IsFinal, options.HedgeAfter, time);
             await using (AttemptReader reader = await race.RunAsync(cancellation))
             {
@@ -58,6 +61,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                         break;
                     }
 
+                    item = numerics.Take(item);
                     // A silo that holds the request in its queue, and says so, does what it can.
                     accepted = true;
                     lastSign = time.GetTimestamp();
@@ -106,8 +110,14 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 continue;
             }
 
+            if (numerics.TryRelease(failure!) && started < options.MaxAttempts)
+            {
+                ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "numerics class gone"));
+                continue;
+            }
+
             // A stream that just ends, without a finish, is as broken as one that throws: ReadAsync has thrown in both cases.
-            await Recover(request, started, generated.Count, accepted, lastSign, failure!, cancellation);
+            await Recover(request, started, generated.Count, accepted, lastSign, failure!, numerics, cancellation);
         }
 
         bool IsFinal(AttemptReader attempt)
@@ -129,13 +139,23 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 log.AttemptSilent(request.RequestId, started - 1, options.HedgeAfter!.Value.TotalSeconds);
             }
 
-            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid.Union(blame.Failed)], Failed = blame.Failed };
+            GenerateAttempt attempt = new()
+            {
+                Request = request,
+                Number = started++,
+                Generated = [.. generated],
+                Avoid = [.. avoid.Union(blame.Failed)],
+                Failed = blame.Failed,
+                Numerics = numerics.Required,
+                ChangedFrom = numerics.ChangedFrom,
+            };
             AttemptItems items = new(time);
             return new AttemptReader(attempt, start(attempt, items, cancellation), items, options, time, log, cancellation);
         }
     }
 
-    private async Task Recover(GenerateRequest request, int started, int tokens, bool accepted, long lastSign, Exception failure, CancellationToken cancellation)
+    private async Task Recover(
+        GenerateRequest request, int started, int tokens, bool accepted, long lastSign, Exception failure, AnswerNumerics numerics, CancellationToken cancellation)
     {
         bool broken = failure is System.Threading.Channels.ChannelClosedException;
         if (!broken && !RequestFailures.IsTransient(failure, accepted))
@@ -147,7 +167,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
         {
             throw new GridException(
                 GridError.Unavailable,
-                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastSign).TotalSeconds:0.0} s without a sign of life): {failure.Message}",
+                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastSign).TotalSeconds:0.0} s without a sign of life): {numerics.Explain() ?? failure.Message}",
                 failure);
         }
 

@@ -10,6 +10,8 @@ internal sealed class TextAssembler(Tokenizer tokenizer, GenerateRequest request
 {
     private readonly IncrementalDetokenizer _detokenizer = new(tokenizer);
     private readonly StopStringMatcher _stops = new(request.StopStrings);
+    private readonly List<string> _earlier = [];
+    private string? _numerics;
     private int _tokens;
 
     /// <summary>
@@ -18,6 +20,7 @@ internal sealed class TextAssembler(Tokenizer tokenizer, GenerateRequest request
     /// </summary>
     public TextUpdate Append(GenerateUpdate update)
     {
+        NoteNumerics(update.Numerics);
         if (_stops.Found is not null)
         {
             return Stopped("", [], update.Usage);
@@ -32,19 +35,40 @@ internal sealed class TextAssembler(Tokenizer tokenizer, GenerateRequest request
             if (_stops.Found is not null)
             {
                 IReadOnlyList<GeneratedToken> tokens = [.. update.Tokens.Take(i + 1)];
-                return update.Finish is null ? new TextUpdate { Text = text, Tokens = tokens } : Stopped(text, tokens, update.Usage);
+                return update.Finish is null ? new TextUpdate { Text = text, Tokens = tokens, Numerics = _numerics } : Stopped(text, tokens, update.Usage);
             }
         }
 
         if (update.Finish is null)
         {
-            return new TextUpdate { Text = text, Tokens = update.Tokens };
+            return new TextUpdate { Text = text, Tokens = update.Tokens, Numerics = _numerics };
         }
 
         text += _stops.Append(_detokenizer.Flush());
         return _stops.Found is not null
             ? Stopped(text, update.Tokens, update.Usage)
-            : new TextUpdate { Text = text + _stops.Flush(), Tokens = update.Tokens, Finish = update.Finish, Usage = update.Usage };
+            : new TextUpdate
+            {
+                Text = text + _stops.Flush(),
+                Tokens = update.Tokens,
+                Finish = update.Finish,
+                Usage = update.Usage,
+                Numerics = _numerics,
+                ChangedFrom = _earlier,
+            };
+    }
+
+    private void NoteNumerics(string? numerics)
+    {
+        if (numerics is not null && numerics != _numerics)
+        {
+            if (_numerics is not null)
+            {
+                _earlier.Add(_numerics);
+            }
+
+            _numerics = numerics;
+        }
     }
 
     private TextUpdate Stopped(string text, IReadOnlyList<GeneratedToken> tokens, GenerateUsage? usage) => new()
@@ -52,6 +76,8 @@ internal sealed class TextAssembler(Tokenizer tokenizer, GenerateRequest request
         Text = text,
         Tokens = tokens,
         Finish = FinishReason.Stop,
+        Numerics = _numerics,
+        ChangedFrom = _earlier,
         Usage = new GenerateUsage
         {
             PromptTokens = request.Prompt.Length,

@@ -26,7 +26,7 @@ internal sealed class TokenInbox : ITokenSink
             // Nobody: the attempt has ended in the meantime.
             if (_attempts.TryGetValue(item.Stream, out AttemptItems? items))
             {
-                items.Push(item.First, item.Tokens);
+                items.Push(item.First, item.Tokens, item.Numerics);
             }
         }
     }

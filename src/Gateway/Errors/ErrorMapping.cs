@@ -45,7 +45,7 @@ internal static class ErrorMapping
             RetryAfter = failure.RetryAfter ?? DefaultRetryAfter,
         },
         GridError.RequestFailed => new ApiError(StatusCodes.Status500InternalServerError, "server_error", failure.Message) { Code = "request_failed" },
-        GridError.Unavailable => Unavailable(failure, "unavailable"),
+        GridError.Unavailable or GridError.NumericsGone => Unavailable(failure, "unavailable"),
         GridError.Timeout => Unavailable(failure, "deadline_exceeded"),
         GridError.ModelChanged => Unavailable(failure, "model_changed") with { RetryAfter = DefaultRetryAfter },
         _ => throw new ArgumentOutOfRangeException(nameof(failure), failure.Error, "an error without a status"),

@@ -29,6 +29,9 @@ internal static class CommandLine
           --max-connections N connections at a time                   (default: what ulimit -n leaves, at most 10000)
           --reader-seconds N  a client that takes nothing of its answer for so long is given up
                                                                       (default: 30)
+          --numerics-change P when no device is left that computes as those that an answer began on:
+                              allow (it goes on with other tokens, and says so in system_fingerprint)
+                              or refuse (it ends with an error)       (default: refuse with --cluster)
           --verbose           log more than warnings
           --help              show this text
 
@@ -51,7 +54,7 @@ internal static class CommandLine
 
     private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--compute-cores", "--compute-priority", "--context", "--max-sequences", "--max-waiting"];
 
-    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--verbose", "--help"];
+    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--numerics-change", "--verbose", "--help"];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 
@@ -111,6 +114,7 @@ internal static class CommandLine
         "--max-connections" => options with { MaxConnections = ParseCount(name, value) },
         "--reader-seconds" => options with { ReaderTimeout = TimeSpan.FromSeconds(ParseCount(name, value)) },
         "--api-key" => options with { ApiKeys = [.. options.ApiKeys, value] },
+        "--numerics-change" => options with { AllowNumericsChange = ParseChange(name, value) },
         _ => throw new UsageException($"{name} takes no value."),
     };
 
@@ -131,6 +135,13 @@ internal static class CommandLine
         .. SplitList(value, ',').Select(host => WebPages.Normalize(host)
             ?? throw new UsageException($"{name} has '{host}', which is not the name of a host: example.org is one.")),
     ];
+
+    private static bool ParseChange(string name, string value) => value.ToLowerInvariant() switch
+    {
+        "allow" => true,
+        "refuse" => false,
+        _ => throw new UsageException($"{name} must be allow or refuse, not '{value}'."),
+    };
 
     private static ClusterStore ParseCluster(string value) => ClusterStore.TryParse(value, out string error) ?? throw new UsageException(error);
 

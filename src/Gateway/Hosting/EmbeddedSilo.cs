@@ -12,12 +12,16 @@ internal static class EmbeddedSilo
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Adds the silo of a model that is being opened, and a client of it.</summary>
-    public static void Add(WebApplicationBuilder builder, WorkerOptions options, WorkerOpening opening)
+    public static void Add(WebApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, bool? allowNumericsChange = null)
     {
         builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
 
-        // There is no other silo that a slow start could be tried on.
-        builder.Services.AddServingGridClient(client => client.HedgeAfter = null);
+        builder.Services.AddServingGridClient(client =>
+        {
+            // There is no other silo that a slow start could be tried on.
+            client.HedgeAfter = null;
+            client.AllowNumericsChange = allowNumericsChange ?? client.AllowNumericsChange;
+        });
     }
 
     /// <exception cref="StartupException">An option is out of range.</exception>

@@ -60,6 +60,12 @@ internal sealed record GatewayOptions
     /// <summary>For so long a client may take nothing of its answer before it is given up.</summary>
     public TimeSpan ReaderTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Whether an answer whose class of arithmetic has no device left goes on in another (<see cref="Client.GridClientOptions.AllowNumericsChange"/>). Null: with the silo in this
+    /// process, for want of another, and not with those of a grid.
+    /// </summary>
+    public bool? AllowNumericsChange { get; init; }
+
     /// <summary>Log requests and the runtime, not only warnings.</summary>
     public bool Verbose { get; init; }
 

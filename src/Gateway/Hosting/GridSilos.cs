@@ -10,7 +10,8 @@ internal static class GridSilos
     private static readonly TimeSpan BannerPatience = TimeSpan.FromSeconds(2);
 
     /// <summary>Adds the client. The gateway starts whether or not a silo is there.</summary>
-    public static void Connect(WebApplicationBuilder builder, GatewayOptions options) => builder.Services.AddServingGridClient(options.Cluster);
+    public static void Connect(WebApplicationBuilder builder, GatewayOptions options) => builder.Services.AddServingGridClient(
+        options.Cluster, client => client.AllowNumericsChange = options.AllowNumericsChange ?? client.AllowNumericsChange);
 
     /// <summary>What there is of the grid now, for the banner, and one of its models.</summary>
     public static async Task<(string State, string? Model)> DescribeAsync(IServiceProvider services)

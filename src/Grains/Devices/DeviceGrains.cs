@@ -56,6 +56,12 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport, R
             throw new GridException(GridError.Unavailable, $"{local.Identity.Id} takes no prompts now.");
         }
 
+        if (local.Identity.Numerics != order.Numerics)
+        {
+            throw new GridException(
+                GridError.Unavailable, $"{local.Identity.Id} computes in numerics class {local.Identity.Numerics}: it takes no prompts for devices of class {order.Numerics}.");
+        }
+
         using RequestInFlight request = requests.Begin(order.Attempt, forPeer: true);
         try
         {

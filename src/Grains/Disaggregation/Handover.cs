@@ -45,7 +45,8 @@ internal sealed class Handover(
     {
         InferenceEngine engine = device.Worker.Engine;
         SequenceRequest request = EngineMapping.ToSequence(attempt);
-        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model), attempt.Avoid);
+        ulong[] hashes = options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model, device.Identity.Numerics);
+        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, hashes, attempt.Avoid);
         if (planner.Decide(Site(), query) is not { } first)
         {
             return new StartedSequence(Accepted(engine.Submit(request)));
@@ -137,6 +138,7 @@ internal sealed class Handover(
             Attempt = attempt,
             SkipTokens = reservation.CachedTokens,
             Target = new KvTarget(device.Identity.TransferEndpoint!, reservation.Id, epoch),
+            Numerics = device.Identity.Numerics,
         };
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         long start = time.GetTimestamp();

@@ -17,6 +17,10 @@ public sealed record PrefillOrder
     /// <summary>Where the rest goes.</summary>
     [Id(2)]
     public required KvTarget Target { get; init; }
+
+    /// <summary>Class of arithmetic of the decode device: a device of another one refuses the order.</summary>
+    [Id(3)]
+    public required string Numerics { get; init; }
 }
 
 /// <summary>A prompt whose KV is in the reservation.</summary>

@@ -4,7 +4,7 @@ using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Grid;
 
-/// <summary>What a device is: the same for as long as its silo lives.</summary>
+/// <summary>What a device is: the same for as long as its silo lives, but for <see cref="Numerics"/> when the device is opened anew.</summary>
 [GenerateSerializer, Immutable]
 public sealed record DeviceIdentity
 {
@@ -28,6 +28,12 @@ public sealed record DeviceIdentity
     /// <summary>Where it takes KV blocks ("host:port"); null when it does not.</summary>
     [Id(5)]
     public string? TransferEndpoint { get; init; }
+
+    /// <summary>
+    /// Class of its arithmetic: devices of one class compute the same bits. Blocks are exchanged, and answers continued, within a class only.
+    /// </summary>
+    [Id(6)]
+    public required string Numerics { get; init; }
 }
 
 /// <summary>Whether a device takes requests.</summary>

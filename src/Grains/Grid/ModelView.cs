@@ -71,12 +71,19 @@ public sealed class ModelView(string model, TimeProvider time)
         IsFresh ? time.GetElapsedTime(device.ReportedAt) > patience : Age > patience && device.Identity.Silo.Equals(_stateSilo);
 
     /// <summary>The devices with the number of leading blocks of <paramref name="chain"/> that each holds.</summary>
-    public (IReadOnlyList<DeviceView> Devices, int[] MatchedBySlot) Match(ReadOnlySpan<ulong> chain)
+    /// <param name="chain">Hashes of a prompt's blocks.</param>
+    /// <param name="others">The same blocks under the names that they have elsewhere: see <see cref="Routing.RoutingQuery.OtherHashes"/>.</param>
+    public (IReadOnlyList<DeviceView> Devices, int[] MatchedBySlot) Match(ReadOnlySpan<ulong> chain, IReadOnlyList<ulong[]>? others = null)
     {
         lock (_lock)
         {
             int[] matched = new int[_slotCount];
             _blocks.Match(chain, matched);
+            foreach (ulong[] other in others ?? [])
+            {
+                _blocks.Match(other, matched);
+            }
+
             return (_devices, matched);
         }
     }

@@ -41,7 +41,8 @@ internal sealed class GridMembership(IServiceProvider services, WorkerOpening op
             device.Identity.Hardware,
             device.Worker.Engine.Status.TotalBlocks,
             device.Identity.Model.ContextLength,
-            device.Role);
+            device.Role,
+            device.Identity.Numerics);
         _warmUp = WarmUpWatch.Run(device.Worker.WarmUp, device.Identity.Id, log);
         _reports = Task.Run(() => _reporter.Run(_stop.Token), CancellationToken.None);
     }

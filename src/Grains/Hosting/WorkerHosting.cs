@@ -43,6 +43,9 @@ public static class WorkerHosting
         {
             // Nobody to send blocks: without a port for them.
             builder.Services.RemoveAll<KvReceiver>();
+
+            // There is no other device: one that is opened anew as another kind goes on with what the first began.
+            builder.Services.Configure<GridClientOptions>(client => client.AllowNumericsChange = true);
         }
 
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
@@ -74,6 +77,7 @@ public static class WorkerHosting
         services.AddSingleton(provider => provider.GetRequiredService<WorkerOpening>().Worker.GetAwaiter().GetResult());
         services.AddSingleton(provider => new Lazy<ILocalModel>(provider.GetRequiredService<Worker>));
         services.AddSingleton<LocalDevice>();
+        services.AddSingleton<RequestAdmission>();
         services.AddSingleton<GridView>();
         services.AddSingleton<ActiveSilos>();
         services.AddSingleton<GridExchange>();

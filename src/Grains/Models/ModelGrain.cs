@@ -1,4 +1,5 @@
 using ServingGrid.Client;
+using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
 using ServingGrid.Grains.Workers;
 
@@ -6,9 +7,9 @@ namespace ServingGrid.Grains.Models;
 
 /// <summary>Hands out the model file's header from a silo that has the file.</summary>
 [ModelPlacement]
-internal sealed class ModelGrain(LocalDevice device) : Grain, IModelGrain
+internal sealed class ModelGrain(LocalDevice device, GridView view) : Grain, IModelGrain
 {
-    public Task<ModelCard> GetCard() => Task.FromResult(Worker().Card);
+    public Task<ModelCard> GetCard() => Task.FromResult(Worker().Card with { Numerics = Classes() });
 
     public Task<ModelHeaderPiece> GetHeaderPiece(long offset)
     {
@@ -25,6 +26,20 @@ internal sealed class ModelGrain(LocalDevice device) : Grain, IModelGrain
             TotalBytes = worker.Header.Length,
             Bytes = worker.Header.Slice((int)offset, length).ToArray(),
         });
+    }
+
+    private string[] Classes()
+    {
+        IReadOnlyList<DeviceView> devices = view.Find(this.GetPrimaryKeyString())?.Devices ?? [];
+        return
+        [
+            .. devices.Select(known => known.Identity.Numerics)
+                .Append(device.Identity.Numerics)
+                .GroupBy(numerics => numerics)
+                .OrderByDescending(group => group.Count())
+                .ThenBy(group => group.Key, StringComparer.Ordinal)
+                .Select(group => group.Key),
+        ];
     }
 
     private Worker Worker()

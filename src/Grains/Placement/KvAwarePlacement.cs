@@ -27,9 +27,10 @@ internal sealed class KvAwareDirector(DeviceRouter router, GridView view, ILogge
             return Task.FromResult(silo);
         }
 
-        (string model, int tokens, ulong[] hashes, string[] avoid) = PlacementHints.Read(target.RequestContextData);
+        (string model, int tokens, ulong[][] hashes, string[] avoid, string? numerics) = PlacementHints.Read(target.RequestContextData);
         HashSet<SiloAddress> reachable = [.. silos];
-        DeviceView? device = router.ChooseDecode(new RoutingQuery(model, tokens, hashes, avoid), device => reachable.Contains(device.Identity.Silo));
+        RoutingQuery query = new(model, tokens, hashes.Length > 0 ? hashes[0] : [], avoid) { OtherHashes = [.. hashes.Skip(1)], Numerics = numerics };
+        DeviceView? device = router.ChooseDecode(query, device => reachable.Contains(device.Identity.Silo));
         return Task.FromResult(device?.Identity.Silo ?? Fallback.Any(silos, model, target, log));
     }
 }

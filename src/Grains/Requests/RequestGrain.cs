@@ -3,17 +3,15 @@ using Orleans.GrainDirectory;
 using ServingGrid.Client;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
-using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
 using ServingGrid.Grains.Status;
-using ServingGrid.Grains.Workers;
 
 namespace ServingGrid.Grains.Requests;
 
 /// <summary>
 /// One attempt at one request, on the silo whose engine decodes it:
 /// <code>
-///   1 check      the model is served here, the device takes requests
+///   1 check      the model is served here, in the answer's class of arithmetic; the device takes requests
 ///   2 start      the engine accepts the sequence or refuses it at once; its prompt is computed here or elsewhere
 ///   3 stream     tokens as they appear, a heartbeat when none does; where the client takes them as they appear, the heartbeats have them
 ///   4 release    whatever happens, the engine drops the sequence within one step
@@ -22,7 +20,7 @@ namespace ServingGrid.Grains.Requests;
 [KvAwarePlacement]
 [GrainDirectory(RequestDirectory.Name)]
 internal sealed class RequestGrain(
-    LocalDevice device, Handover handover, TokenDispatcher tokens, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
+    RequestAdmission admission, Handover handover, TokenDispatcher tokens, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
 {
     /// <summary>Longest silence of a stream, with room for delays below the 500 ms that clients are promised.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(400);
@@ -60,11 +58,11 @@ internal sealed class RequestGrain(
         try
         {
             // :: 1
-            CheckDevice(attempt);
+            admission.Check(attempt);
 
             // :: 2
             start = handover.Start(attempt, ended.Token);
-            GenerateUpdate item = new() { Device = device.Identity.Id };
+            GenerateUpdate item = new() { Device = admission.Device.Id, Numerics = admission.Device.Numerics };
             while (!await IsDone(start, Heartbeat, ended.Token))
             {
                 watch.Enter();
@@ -79,7 +77,7 @@ internal sealed class RequestGrain(
 
             // A stream that nobody reads stands still at a "yield": what is below does not run then, and the engine has to be told from here.
             using CancellationTokenRegistration cancelled = ended.Token.Register(sequence.Handle.Cancel);
-            reader = new SequenceReader(sequence.Handle.Updates, device.Identity.Id, attempt.Push, request, metrics, time);
+            reader = new SequenceReader(sequence.Handle.Updates, admission.Device, attempt.Push, request, metrics, time);
             tokens.Add(reader);
             watch.Enter();
             yield return item;
@@ -111,32 +109,6 @@ internal sealed class RequestGrain(
     /// </summary>
     private void DeactivateSoon() =>
         this.RegisterGrainTimer(static (grain, _) => { grain.DeactivateOnIdle(); return Task.CompletedTask; }, this, Linger, Timeout.InfiniteTimeSpan);
-
-    private void CheckDevice(GenerateAttempt attempt)
-    {
-        GenerateRequest request = attempt.Request;
-        if (attempt.Failed.Contains(device.Identity.Id))
-        {
-            // Placed here for want of another device.
-            throw new GridException(GridError.RequestFailed, $"Request {request.RequestId} has failed on {device.Identity.Id} before.") { Device = device.Identity.Id };
-        }
-
-        if (device.Identity.Model.Name != request.Model)
-        {
-            throw new GridException(GridError.Unavailable, $"Model {request.Model} is not on {device.Identity.Id}.");
-        }
-
-        if (request.Fingerprint is { } fingerprint && fingerprint != device.Identity.Model.Fingerprint)
-        {
-            // A client that has outlived a change of the model would have its tokens read as others.
-            throw new GridException(GridError.ModelChanged, $"Model {request.Model} is another file than the one that the prompt was made for.");
-        }
-
-        if (!device.Role.Decodes() || device.Load().State != DeviceState.Serving)
-        {
-            throw new GridException(GridError.Unavailable, $"{device.Identity.Id} takes no requests now.");
-        }
-    }
 
     private static async Task<GenerateUpdate?> Next(SequenceReader reader, StartedSequence sequence, CancellationToken cancellation)
     {

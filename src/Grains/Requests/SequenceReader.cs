@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using ServingGrid.Client;
 using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
+using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Status;
 using ServingGrid.Grains.Workers;
 
@@ -18,7 +19,7 @@ namespace ServingGrid.Grains.Requests;
 /// <param name="metrics">Told of tokens and of the end.</param>
 /// <param name="time">Clock.</param>
 internal sealed class SequenceReader(
-    ChannelReader<SequenceUpdate> updates, string device, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time)
+    ChannelReader<SequenceUpdate> updates, DeviceIdentity device, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private List<GeneratedToken> _tokens = [];
@@ -63,7 +64,7 @@ internal sealed class SequenceReader(
             }
             else if (added > 0)
             {
-                pushed = new PushedTokens(push!.Stream, _count - added, [.. _tokens.Skip(first)]);
+                pushed = new PushedTokens(push!.Stream, _count - added, [.. _tokens.Skip(first)], _count == added ? device.Numerics : null);
             }
         }
 
@@ -143,7 +144,7 @@ internal sealed class SequenceReader(
         if (_end is null && updates.Completion.IsCompleted)
         {
             _failure ??= updates.Completion.Exception?.InnerException is EngineException failure
-                ? EngineMapping.ToException(failure, device)
+                ? EngineMapping.ToException(failure, device.Id)
                 : new GridException(GridError.Internal, "The engine's stream ended without an end.");
         }
     }

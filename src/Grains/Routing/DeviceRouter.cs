@@ -8,7 +8,14 @@ namespace ServingGrid.Grains.Routing;
 /// <param name="Tokens">Prompt tokens.</param>
 /// <param name="BlockHashes">Low 8 bytes of the hashes of its full blocks.</param>
 /// <param name="Avoid">Devices to take only if there is no other.</param>
-public sealed record RoutingQuery(string Model, int Tokens, ulong[] BlockHashes, IReadOnlyCollection<string> Avoid);
+public sealed record RoutingQuery(string Model, int Tokens, ulong[] BlockHashes, IReadOnlyCollection<string> Avoid)
+{
+    /// <summary>The same blocks as devices of further classes of arithmetic name them: a device knows them by the names of its class alone.</summary>
+    public IReadOnlyList<ulong[]> OtherHashes { get; init; } = [];
+
+    /// <summary>The class that the device must be of; null: any.</summary>
+    public string? Numerics { get; init; }
+}
 
 /// <summary>
 /// The one component that chooses devices: decode devices for requests and prefill devices for prompts. Reads the
@@ -47,8 +54,8 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
             return default;
         }
 
-        (IReadOnlyList<DeviceView> all, int[] matched) = model.Match(query.BlockHashes);
-        List<DeviceView> devices = [.. all.Where(device => device.Load.State == DeviceState.Serving && canTake(device))];
+        (IReadOnlyList<DeviceView> all, int[] matched) = model.Match(query.BlockHashes, query.OtherHashes);
+        List<DeviceView> devices = [.. all.Where(device => device.Load.State == DeviceState.Serving && (query.Numerics is null || device.Identity.Numerics == query.Numerics) && canTake(device))];
         Prefer(devices, device => !query.Avoid.Contains(device.Identity.Id));
         Prefer(devices, model.IsAlive);
         if (devices.Count == 0)

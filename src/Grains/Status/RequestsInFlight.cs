@@ -57,6 +57,7 @@ internal sealed class RequestInFlight(GenerateAttempt attempt, bool forPeer, lon
         Age = Math.Round(age.TotalSeconds, 3),
         PromptTokens = attempt.Request.Prompt.Length,
         GeneratedTokens = _generated,
+        ChangedFrom = attempt.ChangedFrom,
     };
 
     public void Dispose() => ended(this);

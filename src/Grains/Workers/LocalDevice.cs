@@ -10,13 +10,14 @@ public sealed class LocalDevice
 {
     private volatile bool _draining;
     private volatile bool _admitted;
+    private volatile DeviceIdentity _identity;
 
     public LocalDevice(Worker worker, ILocalSiloDetails silo, KvReceiver? receiver = null)
     {
         Worker = worker;
         Role = worker.Options.Role;
         Kernels.DeviceInfo device = worker.Engine.Device.Info;
-        Identity = new DeviceIdentity
+        _identity = new DeviceIdentity
         {
             Id = WorkerMetadata.DeviceId(silo.Name, worker.Options.Device),
             Silo = silo.SiloAddress,
@@ -24,12 +25,22 @@ public sealed class LocalDevice
             Model = worker.Card,
             KvType = worker.Engine.Options.KvType,
             TransferEndpoint = receiver?.LocalEndpoint.ToString(),
+            Numerics = worker.Engine.Numerics,
         };
     }
 
     public Worker Worker { get; }
 
-    public DeviceIdentity Identity { get; }
+    /// <summary>What it is. A device that is opened anew may be of another class of arithmetic; all else stays.</summary>
+    public DeviceIdentity Identity
+    {
+        get
+        {
+            DeviceIdentity identity = _identity;
+            string numerics = Worker.Engine.Numerics;
+            return identity.Numerics == numerics ? identity : _identity = identity with { Numerics = numerics };
+        }
+    }
 
     public DeviceRole Role { get; }
 

@@ -17,6 +17,12 @@ namespace ServingGrid.Kernels.Cpu;
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {
+    /// <summary>
+    /// Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>). Neither the family of kernels nor the number of threads is part of the class:
+    /// they all compute the same bits.
+    /// </summary>
+    private const int ArithmeticVersion = 1;
+
     private readonly ThreadPlacement _placement;
     private readonly DeviceContext _context;
     private readonly WeightArena _arena = new();
@@ -46,7 +52,7 @@ public sealed unsafe partial class CpuDevice : Device
         _ropeAppend = new RopeAppendWork(_context);
         _attention = new AttentionWork(_context);
         _top = new TopCandidatesWork(_context);
-        Info = new DeviceInfo("cpu", CpuFeatures.Brand(), $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}", TotalMemoryBytes);
+        Info = new DeviceInfo("cpu", CpuFeatures.Brand(), $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}", TotalMemoryBytes, NumericsClass.Name("cpu", ArithmeticVersion, HostMath.Print));
     }
 
     public override DeviceInfo Info { get; }

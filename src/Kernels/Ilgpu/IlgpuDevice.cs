@@ -18,6 +18,9 @@ namespace ServingGrid.Kernels.Ilgpu;
 /// </remarks>
 public sealed unsafe partial class IlgpuDevice : Device
 {
+    /// <summary>Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>).</summary>
+    private const int ArithmeticVersion = 1;
+
     private readonly IlgpuRuntime _runtime;
     private readonly KernelTuning _tuning;
     private readonly KernelSet _kernels;
@@ -30,6 +33,7 @@ public sealed unsafe partial class IlgpuDevice : Device
     private readonly RowReader _rows;
     private readonly DeviceBuffer<float> _nothing;
     private readonly string _id;
+    private readonly string _numerics;
 
     internal IlgpuDevice(string id, IlgpuRuntime runtime, KernelTuning tuning)
     {
@@ -45,10 +49,11 @@ public sealed unsafe partial class IlgpuDevice : Device
         _copied = new StagedInts(runtime);
         _rows = new RowReader(runtime, WaitForSteps);
         _nothing = runtime.Allocate<float>(1);
+        _numerics = NumericsClass.Name(runtime.Kind, ArithmeticVersion, [.. runtime.Compiler, $"norms of {tuning.NormThreads} threads", HostMath.Print]);
     }
 
     /// <summary>The kernels field says what was compiled so far and how long that took.</summary>
-    public override DeviceInfo Info => new(_id, _runtime.Accelerator.Name, _runtime.Describe(), _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize);
+    public override DeviceInfo Info => new(_id, _runtime.Accelerator.Name, _runtime.Describe(), _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize, _numerics);
 
     /// <summary>For tests and benchmarks that ask about the hardware.</summary>
     internal IlgpuRuntime Runtime => _runtime;

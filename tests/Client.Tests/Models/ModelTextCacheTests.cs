@@ -94,6 +94,21 @@ public sealed class ModelTextCacheTests
     }
 
     [Fact]
+    public async Task Get_DevicesOfAnotherClassJoined_SeenWithinTheCheckPeriodWithoutAnotherFetch()
+    {
+        ModelText first = await _cache.Get("m", default);
+        _grid.Numerics = ["x", "y"];
+        _time.Advance(ModelTextCache.CheckPeriod);
+        ModelText second = await _cache.Get("m", default);
+
+        Assert.Null(first.Card.Numerics);
+        Assert.Equal(["x", "y"], second.Card.Numerics);
+        Assert.Same(first.Tokenizer, second.Tokenizer);
+        Assert.Same(second, await _cache.Get("m", default));
+        Assert.Equal(1, _grid.Asked);
+    }
+
+    [Fact]
     public async Task Get_GridDoesNotSayWhetherItChanged_GoesOnWithWhatIsKnown()
     {
         ModelText first = await _cache.Get("m", default);
@@ -140,6 +155,8 @@ public sealed class ModelTextCacheTests
 
         public int ContextLength { get; set; } = 100;
 
+        public string[]? Numerics { get; set; }
+
         public Func<Task<ModelCard?>>? Find { get; set; }
 
         public Func<Task<ModelCard>>? AskCard { get; set; }
@@ -154,7 +171,7 @@ public sealed class ModelTextCacheTests
             return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card("m", Fingerprint));
         }
 
-        public Task<ModelCard> GetCard() => AskCard?.Invoke() ?? Task.FromResult(Card("m", Fingerprint) with { ContextLength = ContextLength });
+        public Task<ModelCard> GetCard() => AskCard?.Invoke() ?? Task.FromResult(Card("m", Fingerprint) with { ContextLength = ContextLength, Numerics = Numerics });
 
         public Task<ModelHeaderPiece> GetHeaderPiece(long offset) => Task.FromResult(new ModelHeaderPiece
         {

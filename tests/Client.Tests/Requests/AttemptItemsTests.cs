@@ -19,6 +19,15 @@ public sealed class AttemptItemsTests
     }
 
     [Fact]
+    public void Push_FirstTokens_BringTheirClass()
+    {
+        _items.Push(1, Tokens(1, 1));
+        _items.Push(0, Tokens(0, 1), "x");
+
+        Assert.Equal(["x", null], ReadItems().Select(item => item.Numerics));
+    }
+
+    [Fact]
     public void Push_Overtakes_HeldUntilTheOthersCome()
     {
         _items.Push(1, Tokens(1, 1));

@@ -59,6 +59,22 @@ public sealed class TextAssemblerTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public void Append_AnswerThatChangesItsClass_EveryItemSaysItsOwnAndTheLastThoseBefore()
+    {
+        TextAssembler text = new(_tokenizer, new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1] });
+        GenerateUpdate[] updates =
+        [
+            new() { Tokens = [new(400)], Numerics = "x" }, new() { Tokens = [new(401)] }, new() { Tokens = [new(402)], Numerics = "y" }, new() { Tokens = [new(403)] },
+            new() { Finish = FinishReason.Length },
+        ];
+        TextUpdate[] items = [.. updates.Select(text.Append)];
+
+        Assert.Equal(["x", "x", "y", "y", "y"], items.Select(item => item.Numerics));
+        Assert.Equal(["x"], items[^1].ChangedFrom);
+        Assert.All(items.SkipLast(1), item => Assert.Empty(item.ChangedFrom));
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _engine.DisposeAsync();

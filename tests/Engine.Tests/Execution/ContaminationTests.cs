@@ -48,7 +48,7 @@ public sealed class ContaminationTests
         EngineException e = await Assert.ThrowsAsync<EngineException>(() => rig.GenerateAsync(EngineRig.Request(prompt, 12)));
         Assert.Equal((EngineFailure.InvalidOutput, true), (e.Failure, e.BlamesSequence));
         await neighbours.AssertUndisturbedAsync();
-        Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(prompt)));
+        Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(rig.Engine, prompt)));
         Assert.Equal((EngineHealth.Serving, 1, 0), (rig.Engine.Status.Health, rig.Engine.Status.BlamedSequences, rig.Engine.Status.Recoveries));
 
         // The same prompt, when nothing is wrong any longer.
@@ -150,7 +150,7 @@ public sealed class ContaminationTests
         Assert.InRange(sink.Blocks, 5, 70 / BlockSize);
         Assert.False(sink.HasNaN);
         await neighbours.AssertUndisturbedAsync();
-        Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(prompt)));
+        Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(rig.Engine, prompt)));
         await rig.AssertIdleAsync();
     }
 
@@ -170,10 +170,10 @@ public sealed class ContaminationTests
         };
     }
 
-    private static List<UInt128> Hashes(int[] prompt)
+    private static List<UInt128> Hashes(InferenceEngine engine, int[] prompt)
     {
         List<UInt128> hashes = [];
-        UInt128 parent = BlockHasher.Root("tiny", null);
+        UInt128 parent = BlockHasher.Root(engine.CacheFingerprint, engine.Numerics, null);
         for (int block = 0; block < prompt.Length / BlockSize; block++)
         {
             parent = BlockHasher.Next(parent, prompt.AsSpan(block * BlockSize, BlockSize));

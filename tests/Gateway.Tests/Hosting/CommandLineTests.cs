@@ -46,6 +46,13 @@ public sealed class CommandLineTests
         Assert.Equal("redis:localhost:6379", options.Cluster.Display);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(true, "--numerics-change", "allow")]
+    [InlineData(false, "--numerics-change=refuse")]
+    [InlineData(true, "--numerics-change", "allow", "--cluster", "file:x")]
+    public void Parse_NumericsChange_AsSaid(bool? expected, params string[] arguments) => Assert.Equal(expected, Parse(arguments).AllowNumericsChange);
+
     [Fact]
     public void Parse_KeysInTheEnvironment_AreTaken() =>
         Assert.Equal(["a", "b"], CommandLine.Parse([], name => name == "SERVINGGRID_API_KEY" ? "a, b" : null).ApiKeys);
@@ -66,6 +73,7 @@ public sealed class CommandLineTests
     [InlineData("--compute-cores: 'x' is not a core", "--compute-cores", "0,x")]
     [InlineData("--compute-priority must be normal or low", "--compute-priority", "high")]
     [InlineData("--compute-cores has no meaning beside --cluster", "--compute-cores", "1", "--cluster", "file:x")]
+    [InlineData("--numerics-change must be allow or refuse", "--numerics-change", "yes")]
     [InlineData("There is no model file 'absent.gguf'", "--model", "absent.gguf")]
     [InlineData("--urls is empty", "--urls", "")]
     [InlineData("--urls has 'https://127.0.0.1:1'", "--urls", "https://127.0.0.1:1")]

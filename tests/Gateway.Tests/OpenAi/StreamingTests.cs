@@ -67,6 +67,33 @@ public sealed class StreamingTests
         Assert.Equal("no-cache", response.Headers.CacheControl!.ToString());
     }
 
+    /// <summary>The same fingerprint, the same tokens: where an answer goes on in another class of arithmetic, its chunks say so.</summary>
+    [Theory]
+    [InlineData(Chat, ChatBody)]
+    [InlineData("/v1/completions", """{"model":"scripted","prompt":"abcd","stream":true}""")]
+    public async Task Stream_AnswerChangesItsNumericsClass_ChunksFromThereOnCarryTheNewFingerprint(string path, string body)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (request, _) => Changing(request);
+        IReadOnlyList<string> events = await server.StreamAsync(path, body.Replace("\"stream\":true", "\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        string[] prints = [.. events.SkipLast(1).Select(data => (string)JsonNode.Parse(data)!["system_fingerprint"]!)];
+
+        Assert.Equal(["fp_0123456789ab/x", "fp_0123456789ab/y", "fp_0123456789ab/x+y"], prints.Distinct());
+        Assert.Equal("fp_0123456789ab/y", prints[^2]);
+        Assert.Equal("fp_0123456789ab/x+y", prints[^1]);
+    }
+
+    [Theory]
+    [InlineData(Chat, """{"model":"scripted","messages":[{"role":"user","content":"hey"}]}""")]
+    [InlineData("/v1/completions", """{"model":"scripted","prompt":"abcd"}""")]
+    public async Task Whole_AnswerChangedItsNumericsClass_FingerprintNamesBoth(string path, string body)
+    {
+        await using GatewayServer server = await GatewayServer.StartAsync();
+        server.Grid.Script = (request, _) => Changing(request);
+
+        Assert.Equal("fp_0123456789ab/x+y", (string)(await server.CallAsync(path, body))["system_fingerprint"]!);
+    }
+
     [Fact]
     public async Task Stream_SeveralChoices_EachIsWhole()
     {
@@ -145,5 +172,13 @@ public sealed class StreamingTests
         await Task.Yield();
         yield return new TextUpdate { Text = "one" };
         throw failure;
+    }
+
+    private static async IAsyncEnumerable<TextUpdate> Changing(GenerateRequest request)
+    {
+        await Task.Yield();
+        yield return new TextUpdate { Text = "a", Tokens = [ScriptedGrid.Token('a', null)], Numerics = "x" };
+        yield return new TextUpdate { Text = "b", Tokens = [ScriptedGrid.Token('b', null)], Numerics = "y" };
+        yield return new TextUpdate { Finish = FinishReason.Stop, Usage = ScriptedGrid.Usage(request, 2), Numerics = "y", ChangedFrom = ["x"] };
     }
 }

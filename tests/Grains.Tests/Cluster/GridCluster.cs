@@ -53,10 +53,13 @@ internal sealed class GridCluster : IAsyncDisposable
         GridCluster cluster = new(silos, options);
         await cluster._cluster.DeployAsync();
         await cluster.AwaitViews();
-        cluster.Client = new GridClient(
-            cluster._cluster.Client, Microsoft.Extensions.Options.Options.Create(new GridClientOptions()), TimeProvider.System, NullLogger<GridClient>.Instance);
+        cluster.Client = cluster.Connect(new GridClientOptions());
         return cluster;
     }
+
+    /// <summary>Another client of the grid.</summary>
+    public GridClient Connect(GridClientOptions options) =>
+        new(_cluster.Client, Microsoft.Extensions.Options.Options.Create(options), TimeProvider.System, NullLogger<GridClient>.Instance);
 
     /// <summary>A silo that has just joined is in the others' views with their next report only.</summary>
     private async Task AwaitViews()

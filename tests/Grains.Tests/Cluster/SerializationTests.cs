@@ -47,6 +47,8 @@ public sealed class SerializationTests
         Number = 2,
         Generated = [7],
         Avoid = ["d"],
+        Numerics = "n",
+        ChangedFrom = "o",
 
         // References to clients exist in a running grid only: TokenPushTests sends one.
         Push = new TokenRoute(null!, 8),
@@ -72,16 +74,16 @@ public sealed class SerializationTests
         ViewDevices = 3,
         ViewBlocks = 4,
         RequestCount = 5,
-        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5 }],
+        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5, ChangedFrom = "o" }],
         Counters = new Dictionary<string, long> { ["c"] = 6 },
     };
 
     public static TheoryData<object> Messages =>
     [
         Attempt,
-        new GenerateUpdate { Tokens = [Token], Finish = FinishReason.Length, Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 }, Device = "d" },
-        new PushedTokens(1, 2, [Token]),
-        FakeDevices.Identity(1).Model,
+        new GenerateUpdate { Tokens = [Token], Finish = FinishReason.Length, Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 }, Device = "d", Numerics = "n" },
+        new PushedTokens(1, 2, [Token], "n"),
+        FakeDevices.Identity(1).Model with { Numerics = ["n"] },
         new ModelHeaderPiece { Fingerprint = "f", TotalBytes = 10, Bytes = [1, 2] },
         new DeviceReport
         {
@@ -94,7 +96,7 @@ public sealed class SerializationTests
             with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no", Silo = FakeDevices.Identity(3).Silo, Undecided = true },
         new CatalogAnswer([FakeDevices.Identity(1).Model], true),
         new DeviceDetails(Details, Handovers),
-        new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3) },
+        new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3), Numerics = "n" },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
         new GridStatus
         {
@@ -111,6 +113,7 @@ public sealed class SerializationTests
                     State = "serving",
                     Hardware = "h",
                     KvType = "f16",
+                    Numerics = "n",
                     TransferEndpoint = "e",
                     ReportAge = 0.1,
                     Running = 1,

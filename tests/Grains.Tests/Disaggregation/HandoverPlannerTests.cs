@@ -46,6 +46,20 @@ public sealed class HandoverPlannerTests
         Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0, 0), snapshot.LastInputs);
     }
 
+    /// <summary>What it would compute is not what the decode device would have computed.</summary>
+    [Theory]
+    [InlineData(DisaggregationMode.Auto)]
+    [InlineData(DisaggregationMode.Always)]
+    public void Decide_PrefillDeviceOfAnotherClass_Local(DisaggregationMode mode)
+    {
+        DeviceEntry entry = Prefill();
+        Apply(entry with { Device = entry.Device with { Numerics = "another" } });
+        HandoverPlanner planner = New(mode);
+
+        Assert.Null(planner.Decide(Site(running: 4), Prompt(2000)));
+        Assert.Null(planner.DecideAgain(Site(running: 4), Prompt(2000)));
+    }
+
     [Fact]
     public void Decide_LongPromptAndBusyPrefillDevice_Local()
     {

@@ -5,6 +5,7 @@ using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Requests;
 using ServingGrid.Grains.Status;
+using ServingGrid.Grains.Tests.Routing;
 
 namespace ServingGrid.Grains.Tests.Requests;
 
@@ -40,6 +41,7 @@ public sealed class SequenceReaderTests
 
         Assert.Null(reader.Read());
         Assert.Equal((9, 0, 2), (first.Stream, first.First, first.Tokens.Length));
+        Assert.Equal(("n", null), (first.Numerics, second.Numerics));
         Assert.Equal((2, 3), (second.First, Assert.Single(second.Tokens).Token));
         Assert.False(next.IsCompleted);
         _time.Advance(Patience);
@@ -136,7 +138,7 @@ public sealed class SequenceReaderTests
         RequestsInFlight requests = new(_time);
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1], MaxTokens = 3 } };
         return new SequenceReader(
-            _updates.Reader, "silo/cpu", push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time);
+            _updates.Reader, FakeDevices.Identity(1), push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time);
     }
 
     private void Publish(params int[] tokens)

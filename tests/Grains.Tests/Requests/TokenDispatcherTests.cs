@@ -5,6 +5,7 @@ using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Requests;
 using ServingGrid.Grains.Status;
+using ServingGrid.Grains.Tests.Routing;
 
 namespace ServingGrid.Grains.Tests.Requests;
 
@@ -90,7 +91,7 @@ public sealed class TokenDispatcherTests
         Channel<SequenceUpdate> channel = Channel.CreateUnbounded<SequenceUpdate>();
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = $"{stream}", Model = "m", Prompt = [1], MaxTokens = 3 } };
         reader = new SequenceReader(
-            channel.Reader, "silo/cpu", new TokenRoute(sink, stream), _requests.Begin(attempt, forPeer: false), new RequestMetrics("m", TimeProvider.System), TimeProvider.System);
+            channel.Reader, FakeDevices.Identity(1), new TokenRoute(sink, stream), _requests.Begin(attempt, forPeer: false), new RequestMetrics("m", TimeProvider.System), TimeProvider.System);
         _dispatcher.Add(reader);
         return channel.Writer;
     }

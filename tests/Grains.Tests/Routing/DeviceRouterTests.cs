@@ -27,6 +27,24 @@ public sealed class DeviceRouterTests
         Assert.Equal("silo2/cpu", Choose(new RoutingQuery("m", 128, [10, 11, 12, 13], []))?.Identity.Id);
     }
 
+    /// <summary>Devices of each class know the prompt's blocks by other names, and the client sends all.</summary>
+    [Fact]
+    public void ChooseDecode_PrefixHolderIsOfAnotherClass_ThatOne()
+    {
+        Apply([FakeDevices.Entry(1, numerics: "x"), FakeDevices.Entry(2, numerics: "y"), FakeDevices.Entry(3, numerics: "x")], FakeDevices.Blocks(2, 1, 20, 21), FakeDevices.Blocks(3, 2, 10));
+
+        Assert.Equal("silo2/cpu", Choose(new RoutingQuery("m", 128, [10, 11], []) { OtherHashes = [[20, 21]] })?.Identity.Id);
+    }
+
+    [Fact]
+    public void ChooseDecode_BoundToAClass_OnlyItsDevices()
+    {
+        Apply([FakeDevices.Entry(1, numerics: "x"), FakeDevices.Entry(2, FakeDevices.Load(running: 50, held: 900), numerics: "y")]);
+
+        Assert.Equal("silo2/cpu", Choose(Query with { Numerics = "y", Avoid = ["silo2/cpu"] })?.Identity.Id);
+        Assert.Null(Choose(Query with { Numerics = "z" }));
+    }
+
     [Fact]
     public void ChooseDecode_PrefixHolderIsBusy_AnIdleOne()
     {

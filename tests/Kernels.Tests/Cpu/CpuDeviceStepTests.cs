@@ -19,6 +19,7 @@ public sealed class CpuDeviceStepTests
     public void Step_OneTwoOrThreeThreads_SameBits(CpuIsa isa, bool generated, GgmlType type, KvType kv)
     {
         float[]? expected = null;
+        string? numerics = null;
         foreach (int threads in (int[])[1, 2, 3])
         {
             using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = threads, Isa = isa, GeneratedCode = generated });
@@ -28,26 +29,34 @@ public sealed class CpuDeviceStepTests
             float[] logits = layer.Logits();
             expected ??= logits;
             Assert.Equal(expected, logits);
+            numerics ??= device.Info.Numerics;
+            Assert.Equal(numerics, device.Info.Numerics);
         }
     }
 
     /// <summary>A prompt, then single tokens: attention with many rows and with few, whole blocks and the last one, maxima that are raised and not.</summary>
     [Theory]
-    [InlineData(CpuIsa.Avx2, false, KvType.F16)]
-    [InlineData(CpuIsa.Avx512, false, KvType.F16)]
-    [InlineData(CpuIsa.Auto, true, KvType.F16)]
-    [InlineData(CpuIsa.Avx2, false, KvType.Q8)]
-    [InlineData(CpuIsa.Avx512, false, KvType.Q8)]
-    [InlineData(CpuIsa.Auto, true, KvType.Q8)]
-    public void Step_EveryFamilyOfKernels_SameBits(CpuIsa isa, bool generated, KvType kv)
+    [InlineData(CpuIsa.Avx2, false, GgmlType.F32, KvType.F16)]
+    [InlineData(CpuIsa.Avx512, false, GgmlType.F32, KvType.F16)]
+    [InlineData(CpuIsa.Auto, true, GgmlType.F32, KvType.F16)]
+    [InlineData(CpuIsa.Avx2, false, GgmlType.F32, KvType.Q8)]
+    [InlineData(CpuIsa.Avx512, false, GgmlType.F32, KvType.Q8)]
+    [InlineData(CpuIsa.Auto, true, GgmlType.F32, KvType.Q8)]
+    [InlineData(CpuIsa.Avx2, false, GgmlType.Q4_1, KvType.F16)]
+    [InlineData(CpuIsa.Avx512, false, GgmlType.Q4_1, KvType.F16)]
+    [InlineData(CpuIsa.Auto, true, GgmlType.Q4_1, KvType.F16)]
+    public void Step_EveryFamilyOfKernels_SameClassAndBits(CpuIsa isa, bool generated, GgmlType type, KvType kv)
     {
         Assert.SkipUnless(CpuFeatures.Supports(isa), $"this processor does not support {isa} instructions");
-        Assert.Equal(Run(CpuIsa.Portable, false, kv), Run(isa, generated, kv));
+        (string Numerics, float[] Logits) expected = Run(CpuIsa.Portable, false, type, kv);
+        (string numerics, float[] logits) = Run(isa, generated, type, kv);
+        Assert.Equal(expected.Numerics, numerics);
+        Assert.Equal(expected.Logits, logits);
 
-        static float[] Run(CpuIsa isa, bool generated, KvType kv)
+        static (string Numerics, float[] Logits) Run(CpuIsa isa, bool generated, GgmlType type, KvType kv)
         {
             using CpuDevice device = CpuDevice.Create(new CpuDeviceOptions { Threads = 2, Isa = isa, GeneratedCode = generated });
-            using var layer = new Layer(device, GgmlType.F32, kv, 333);
+            using var layer = new Layer(device, type, kv, 333);
             layer.Step(333, 0);
             var logits = new List<float>(layer.Logits());
             for (int position = 333; position < 400; position += 11)
@@ -57,7 +66,7 @@ public sealed class CpuDeviceStepTests
             }
 
             layer.Step(1, 410);
-            return [.. logits, .. layer.Logits()];
+            return (device.Info.Numerics, [.. logits, .. layer.Logits()]);
         }
     }
 

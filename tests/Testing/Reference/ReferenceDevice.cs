@@ -14,7 +14,7 @@ public sealed partial class ReferenceDevice : Device
 {
     private StepBatch? _batch;
 
-    public override DeviceInfo Info { get; } = new("reference", "plain reference", "F32", 0);
+    public override DeviceInfo Info { get; } = new("reference", "plain reference", "F32", 0, NumericsClass.Name("reference", 1));
 
     public override long FreeMemoryBytes => 256L << 20;
 

@@ -1,6 +1,5 @@
 using ServingGrid.Client;
 using ServingGrid.Gateway.Http;
-using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.OpenAi.Generation;
 
@@ -11,14 +10,17 @@ internal sealed record FinishedAnswer(string Text, IReadOnlyList<GeneratedToken>
 internal abstract class AnswerFormat
 {
     /// <summary>What each answer begins with before anything is generated (role, echo).</summary>
-    public abstract void WriteStart(ServerSentEvents events, int index);
+    /// <param name="events">Where to.</param>
+    /// <param name="index">Of the answer.</param>
+    /// <param name="first">What comes first of it.</param>
+    public abstract void WriteStart(ServerSentEvents events, int index, TextUpdate first);
 
     /// <summary>A piece of an answer; <paramref name="finish"/> with its last.</summary>
     public abstract void WriteUpdate(ServerSentEvents events, int index, TextUpdate update, string? finish);
 
     /// <summary>The chunk with the usage and no choices.</summary>
-    public abstract void WriteUsage(ServerSentEvents events, UsageResponse usage);
+    public abstract void WriteUsage(ServerSentEvents events, AnswerUsage usage);
 
     /// <summary>The whole response of a request that does not stream.</summary>
-    public abstract Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, UsageResponse usage);
+    public abstract Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, AnswerUsage usage);
 }

@@ -3,12 +3,25 @@ using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.OpenAi.Generation;
 
-/// <summary>Adds up the usage of a plan's answers. For one thread.</summary>
+/// <summary>Adds up the usage of a plan's answers, and the classes of arithmetic that they were computed in. For one thread.</summary>
 internal sealed class AnswerUsage(AnswerPlan plan)
 {
     private int _prompt;
     private int _cached;
     private int _completion;
+    private readonly List<string> _classes = [];
+
+    /// <summary>In the order in which they came, each once.</summary>
+    public IReadOnlyList<string> Classes => _classes;
+
+    /// <summary>Takes note of an item of an answer.</summary>
+    public void Note(TextUpdate update)
+    {
+        if (update.Numerics is { } numerics && !_classes.Contains(numerics))
+        {
+            _classes.Add(numerics);
+        }
+    }
 
     /// <summary>Counts an answer that has ended.</summary>
     public void Add(int index, GenerateUsage usage)

@@ -45,6 +45,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
         var reasons = new string?[count];
         await foreach ((int index, TextUpdate update) in items)
         {
+            usage.Note(update);
             texts[index].Append(update.Text);
             tokens[index].AddRange(update.Tokens);
             reasons[index] ??= Finish(index, update, usage);
@@ -54,7 +55,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
         [
             .. Enumerable.Range(0, count).Select(i => new FinishedAnswer(texts[i].ToString(), tokens[i], reasons[i] ?? throw Unfinished())),
         ];
-        await format.WriteWholeAsync(context.Response, answers, usage.ToResponse());
+        await format.WriteWholeAsync(context.Response, answers, usage);
     }
 
     private async Task StreamAsync(
@@ -68,13 +69,14 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
             int open = begun.Length;
             await foreach ((int index, TextUpdate update) in items)
             {
+                usage.Note(update);
                 string? reason = Finish(index, update, usage);
                 if (reason is null && update.Text.Length == 0 && update.Tokens.All(token => token.LogProbability is null))
                 {
                     continue; // an incomplete character, or a sign of life
                 }
 
-                Begin(events, format, begun, index);
+                Begin(events, format, begun, index, update);
                 format.WriteUpdate(events, index, update, reason);
                 open -= reason is null ? 0 : 1;
                 await events.FlushAsync(stop);
@@ -87,7 +89,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
 
             if (withUsage)
             {
-                format.WriteUsage(events, usage.ToResponse());
+                format.WriteUsage(events, usage);
             }
 
             events.WriteDone();
@@ -99,7 +101,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
         }
     }
 
-    private static void Begin(ServerSentEvents events, AnswerFormat format, bool[] begun, int index)
+    private static void Begin(ServerSentEvents events, AnswerFormat format, bool[] begun, int index, TextUpdate first)
     {
         if (!events.Started)
         {
@@ -109,7 +111,7 @@ internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLif
         if (!begun[index])
         {
             begun[index] = true;
-            format.WriteStart(events, index);
+            format.WriteStart(events, index, first);
         }
     }
 

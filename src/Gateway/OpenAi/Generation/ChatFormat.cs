@@ -10,32 +10,32 @@ internal sealed class ChatFormat(AnswerHeader header, Tokenizer tokenizer) : Ans
 {
     private const string Role = "assistant";
 
-    public override void WriteStart(ServerSentEvents events, int index) =>
-        Write(events, [new ChatChunkChoice(index, new ChatDelta(Role, ""))]);
+    public override void WriteStart(ServerSentEvents events, int index, TextUpdate first) =>
+        Write(events, header.SystemFingerprint(first.Numerics), [new ChatChunkChoice(index, new ChatDelta(Role, ""))]);
 
     public override void WriteUpdate(ServerSentEvents events, int index, TextUpdate update, string? finish)
     {
         ChatLogProbabilities? logProbabilities = LogProbabilityText.ForChat(update.Tokens, tokenizer);
         if (update.Text.Length > 0 || logProbabilities is not null)
         {
-            Write(events, [new ChatChunkChoice(index, new ChatDelta(Content: update.Text)) { Logprobs = logProbabilities }]);
+            Write(events, header.SystemFingerprint(update.Numerics), [new ChatChunkChoice(index, new ChatDelta(Content: update.Text)) { Logprobs = logProbabilities }]);
         }
 
         // Some clients drop the text of a chunk that has a finish reason: the end has a chunk of its own.
         if (finish is not null)
         {
-            Write(events, [new ChatChunkChoice(index, new ChatDelta()) { FinishReason = finish }]);
+            Write(events, header.SystemFingerprint(update.Numerics), [new ChatChunkChoice(index, new ChatDelta()) { FinishReason = finish }]);
         }
     }
 
-    public override void WriteUsage(ServerSentEvents events, UsageResponse usage) => Write(events, [], usage);
+    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) => Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
 
-    public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, UsageResponse usage)
+    public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, AnswerUsage usage)
     {
-        var whole = new ChatResponse(header.Id, header.Created, header.Model, header.SystemFingerprint)
+        var whole = new ChatResponse(header.Id, header.Created, header.Model, header.SystemFingerprint(usage.Classes))
         {
             Choices = [.. answers.Select(Choice)],
-            Usage = usage,
+            Usage = usage.ToResponse(),
         };
         return response.WriteJsonAsync(whole, GatewayJson.Default.ChatResponse);
     }
@@ -45,9 +45,9 @@ internal sealed class ChatFormat(AnswerHeader header, Tokenizer tokenizer) : Ans
         Logprobs = LogProbabilityText.ForChat(answer.Tokens, tokenizer),
     };
 
-    private void Write(ServerSentEvents events, IReadOnlyList<ChatChunkChoice> choices, UsageResponse? usage = null)
+    private void Write(ServerSentEvents events, string fingerprint, IReadOnlyList<ChatChunkChoice> choices, UsageResponse? usage = null)
     {
-        var chunk = new ChatChunk(header.Id, header.Created, header.Model, header.SystemFingerprint) { Choices = choices, Usage = usage };
+        var chunk = new ChatChunk(header.Id, header.Created, header.Model, fingerprint) { Choices = choices, Usage = usage };
         events.Write(chunk, GatewayJson.Default.ChatChunk);
     }
 }

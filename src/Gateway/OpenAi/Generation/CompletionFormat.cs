@@ -13,25 +13,25 @@ internal sealed class CompletionFormat(AnswerHeader header, Tokenizer tokenizer,
 {
     private readonly int[] _offsets = new int[echoes.Count];
 
-    public override void WriteStart(ServerSentEvents events, int index)
+    public override void WriteStart(ServerSentEvents events, int index, TextUpdate first)
     {
         if (echoes[index].Length > 0)
         {
-            Write(events, [new CompletionChoice(index, echoes[index])]);
+            Write(events, header.SystemFingerprint(first.Numerics), [new CompletionChoice(index, echoes[index])]);
         }
     }
 
     public override void WriteUpdate(ServerSentEvents events, int index, TextUpdate update, string? finish) =>
-        Write(events, [new CompletionChoice(index, update.Text)
+        Write(events, header.SystemFingerprint(update.Numerics), [new CompletionChoice(index, update.Text)
         {
             FinishReason = finish,
             Logprobs = LogProbabilityText.ForCompletion(update.Tokens, tokenizer, ref _offsets[index]),
         }]);
 
-    public override void WriteUsage(ServerSentEvents events, UsageResponse usage) => Write(events, [], usage);
+    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) => Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
 
-    public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, UsageResponse usage) =>
-        response.WriteJsonAsync(Create([.. answers.Select(Choice)], usage), GatewayJson.Default.CompletionResponse);
+    public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, AnswerUsage usage) =>
+        response.WriteJsonAsync(Create(header.SystemFingerprint(usage.Classes), [.. answers.Select(Choice)], usage.ToResponse()), GatewayJson.Default.CompletionResponse);
 
     private CompletionChoice Choice(FinishedAnswer answer, int index) => new(index, echoes[index] + answer.Text)
     {
@@ -39,9 +39,9 @@ internal sealed class CompletionFormat(AnswerHeader header, Tokenizer tokenizer,
         Logprobs = LogProbabilityText.ForCompletion(answer.Tokens, tokenizer, ref _offsets[index]),
     };
 
-    private void Write(ServerSentEvents events, IReadOnlyList<CompletionChoice> choices, UsageResponse? usage = null) =>
-        events.Write(Create(choices, usage), GatewayJson.Default.CompletionResponse);
+    private void Write(ServerSentEvents events, string fingerprint, IReadOnlyList<CompletionChoice> choices, UsageResponse? usage = null) =>
+        events.Write(Create(fingerprint, choices, usage), GatewayJson.Default.CompletionResponse);
 
-    private CompletionResponse Create(IReadOnlyList<CompletionChoice> choices, UsageResponse? usage) =>
-        new(header.Id, header.Created, header.Model, header.SystemFingerprint) { Choices = choices, Usage = usage };
+    private CompletionResponse Create(string fingerprint, IReadOnlyList<CompletionChoice> choices, UsageResponse? usage) =>
+        new(header.Id, header.Created, header.Model, fingerprint) { Choices = choices, Usage = usage };
 }
