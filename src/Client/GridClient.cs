@@ -34,7 +34,9 @@ public sealed class GridClient : IGridClient
     {
         (_grains, _time) = (grains, time);
         _models = new ModelTextCache(grains, options.Value, time, log, local);
-        _sink = new Lazy<ITokenSink>(() => grains.CreateObjectReference<ITokenSink>(_inbox));
+
+        // A failure is that of one request: another mode would keep it for all that follow.
+        _sink = new Lazy<ITokenSink>(() => grains.CreateObjectReference<ITokenSink>(_inbox), LazyThreadSafetyMode.PublicationOnly);
         _requests = new RequestStream(Start, options.Value, time, log);
     }
 

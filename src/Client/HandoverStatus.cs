@@ -77,7 +77,9 @@ public sealed record HandoverEstimate
     [Id(11)]
     public required double LocalTokensPerSecondBeside { get; init; }
 
-    /// <summary>What of <see cref="RemoteTokensPerSecond"/> a prompt gets there in steps beside streams; 0 also when there are none.</summary>
+    /// <summary>
+    /// What of <see cref="RemoteTokensPerSecond"/> a prompt gets there in steps beside streams; 0 also when there are none.
+    /// </summary>
     [Id(12)]
     public required double RemoteTokensPerSecondBeside { get; init; }
 }

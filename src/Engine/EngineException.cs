@@ -21,7 +21,10 @@ public enum EngineFailure
     /// <summary>What is done for this sequence alone threw, or a step with it alone failed on a device that computes others.</summary>
     SequenceFailed,
 
-    /// <summary>A prompt of another device would have to wait for what this one keeps for prompts that others compute: it is to be computed elsewhere.</summary>
+    /// <summary>
+    /// A prompt of another device would have to wait for what this one keeps for prompts that others compute: it is to be computed
+    /// elsewhere.
+    /// </summary>
     NoRoom,
 }
 

@@ -7,7 +7,7 @@ internal static partial class GrainsLog
     [LoggerMessage(1, LogLevel.Information, "Device {Device} joins model {Model} as {Role}")]
     public static partial void DeviceJoined(this ILogger log, string device, string model, DeviceRole role);
 
-    [LoggerMessage(13, LogLevel.Warning, "Device {Device} gives way to one that was in the grid before it: {Reason}")]
+    [LoggerMessage(31, LogLevel.Warning, "Device {Device} gives way to one that was in the grid before it: {Reason}")]
     public static partial void DeviceGivesWay(this ILogger log, string device, string reason);
 
     [LoggerMessage(2, LogLevel.Information, "Device {Device} has left model {Model}")]
@@ -22,7 +22,7 @@ internal static partial class GrainsLog
     [LoggerMessage(5, LogLevel.Warning, "{What} does not answer ({Reason}): asked again until it does")]
     public static partial void NoAnswer(this ILogger log, string what, string reason);
 
-    [LoggerMessage(6, LogLevel.Error, "This silo's device is outside the grid and gets no requests: {Reason}")]
+    [LoggerMessage(30, LogLevel.Error, "This silo's device is outside the grid and gets no requests: {Reason}")]
     public static partial void DeviceRefused(this ILogger log, string reason);
 
     [LoggerMessage(7, LogLevel.Information, "Request {RequestId} stopped: its client has not read for {Seconds:0} s")]

@@ -23,12 +23,13 @@ internal enum Admission
 /// block is announced stays in the queue until that block is in the cache, or until its computer gives up: nothing waits for a sequence
 /// that holds no blocks, so no cycle can form within a device.
 /// <para>
-/// <b>Nor among devices.</b> A reservation waits for a prefill on another device, so a prefill for another device waits for nothing that a reservation
-/// has: not for blocks that one announces (it computes them, too), nor for room that only the end of one can give (<see cref="AwaitsReservations"/>: the
-/// <see cref="Scheduler"/> refuses it then). What is left to wait for is work of its own device: sequences that compute here, whose ends are a number of steps
-/// away; prefills that are being fetched, by a receiver that waits for nobody; and those before it in the queue which wait for the same. So every prefill ends by
-/// the work of one device, and with it the wait of its reservation, however many devices compute for each other. Everything else may wait for reservations, because no
-/// reservation waits for it.
+/// <b>Nor among devices.</b> A reservation waits for a prefill on another device, so a prefill for another device waits for nothing that a
+/// reservation has: not for blocks that one announces (it computes them, too), nor for room that only the end of one can give
+/// (<see cref="AwaitsReservations"/>: the <see cref="Scheduler"/> refuses it then). What is left to wait for is work of its own device: sequences
+/// that compute here, whose ends are a number of steps away; prefills that are being fetched, by a receiver that waits for nobody; and
+/// those before it in the queue which wait for the same. So every prefill ends by the work of one device, and with it the wait of its
+/// reservation, however many devices compute for each other. Everything else may wait for reservations, because no reservation waits for
+/// it.
 /// </para>
 /// </remarks>
 internal sealed class BlockManager
@@ -89,7 +90,9 @@ internal sealed class BlockManager
         return Admission.Admitted;
     }
 
-    /// <summary>True for a waiting sequence that would find no room even if every sequence had ended but the reserved ones, which other devices end.</summary>
+    /// <summary>
+    /// True for a waiting sequence that would find no room even if every sequence had ended but the reserved ones, which other devices end.
+    /// </summary>
     /// <param name="sequence">Holds no blocks.</param>
     /// <param name="reserved">The sequences whose blocks other devices fill.</param>
     public bool AwaitsReservations(Sequence sequence, List<Sequence> reserved)

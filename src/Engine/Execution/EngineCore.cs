@@ -207,8 +207,8 @@ internal sealed class EngineCore
     private void Refused(Sequence sequence)
     {
         sequence.Prefill!.Handle.Close(() => { });
-        Ledger.Fail(sequence, new EngineException(
-            EngineFailure.NoRoom, $"there is no room for the prompt of {sequence.Request.Id}: it is kept for prompts that other devices compute"));
+        string reason = $"there is no room for the prompt of {sequence.Request.Id}: it is kept for prompts that other devices compute";
+        Ledger.Fail(sequence, new EngineException(EngineFailure.NoRoom, reason));
     }
 
     /// <summary>

@@ -9,8 +9,8 @@ namespace ServingGrid.Engine.Scheduling;
 /// </summary>
 /// <remarks>
 /// After vLLM v1 ("computed catches up with total", preemption by recomputation). Nothing starves: order is priority, then turn (<see cref="PromptTurn"/>), everywhere; the
-/// first running sequence is never preempted for another; one that waits for blocks is not overtaken by those after it, unless it waits for reservations to end and
-/// they are prompts of other devices, which must not wait for that (<see cref="BlockManager"/> says why).
+/// first running sequence is never preempted for another; one that waits for blocks is not overtaken by those after it, unless it waits for
+/// reservations to end and they are prompts of other devices, which must not wait for that (<see cref="BlockManager"/> says why).
 /// </remarks>
 internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOptions options)
 {
@@ -29,7 +29,9 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     /// <summary>Told of a sequence that has just got its blocks.</summary>
     public Action<Sequence>? Admitted { get; set; }
 
-    /// <summary>Told of a prompt of another device that would have to wait for a reservation to end; takes it out of <see cref="Waiting"/>.</summary>
+    /// <summary>
+    /// Told of a prompt of another device that would have to wait for a reservation to end; takes it out of <see cref="Waiting"/>.
+    /// </summary>
     public Action<Sequence>? Refused { get; set; }
 
     /// <summary>Fills <paramref name="plan"/>; admits and preempts as needed.</summary>

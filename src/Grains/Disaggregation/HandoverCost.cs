@@ -30,9 +30,9 @@ public readonly record struct HandoverInputs(
 
 /// <summary>
 /// Whether computing a prompt elsewhere pays, in seconds of waiting. Remotely the request waits for the queue there, for its prompt and for the
-/// transfer; locally for the queue here and for its prompt. On a device that decodes, each step takes a little of a prompt only, and every stream waits as long as
-/// the prompt's tokens take: that is counted in the same way on both sides, so that equal devices keep their prompts. Measured speeds, so that no constant has
-/// to be tuned for each kind of hardware.
+/// transfer; locally for the queue here and for its prompt. On a device that decodes, each step takes a little of a prompt only, and every
+/// stream waits as long as the prompt's tokens take: that is counted in the same way on both sides, so that equal devices keep their
+/// prompts. Measured speeds, so that no constant has to be tuned for each kind of hardware.
 /// </summary>
 public static class HandoverCost
 {
@@ -51,7 +51,8 @@ public static class HandoverCost
     }
 
     /// <summary>Seconds that streams wait when the prompt is computed elsewhere.</summary>
-    public static double Remote(in HandoverInputs inputs) => RemoteAlone(inputs) + (inputs.RemoteTokens / RemoteSpeed(inputs).Alone * inputs.RemoteRunning);
+    public static double Remote(in HandoverInputs inputs) =>
+        RemoteAlone(inputs) + (inputs.RemoteTokens / RemoteSpeed(inputs).Alone * inputs.RemoteRunning);
 
     /// <summary>Seconds that the request alone waits when its prompt is computed elsewhere. The slower of computing and sending decides.</summary>
     public static double RemoteAlone(in HandoverInputs inputs)
@@ -60,18 +61,20 @@ public static class HandoverCost
         return (inputs.RemotePending / rate) + Math.Max((inputs.RemoteTokens / rate) + inputs.LastTransferSeconds, inputs.TransferSeconds) + OverheadSeconds;
     }
 
-    private static Speed LocalSpeed(in HandoverInputs inputs) =>
-        Of(new Speed(inputs.LocalRate, inputs.LocalRateBeside), inputs.LocalRunning, new Speed(inputs.RemoteRate, inputs.RemoteRateBeside));
+    private static Speed LocalSpeed(in HandoverInputs inputs) => Of(LocalMeasured(inputs), inputs.LocalRunning, RemoteMeasured(inputs));
 
-    private static Speed RemoteSpeed(in HandoverInputs inputs) =>
-        Of(new Speed(inputs.RemoteRate, inputs.RemoteRateBeside), inputs.RemoteRunning, new Speed(inputs.LocalRate, inputs.LocalRateBeside));
+    private static Speed RemoteSpeed(in HandoverInputs inputs) => Of(RemoteMeasured(inputs), inputs.RemoteRunning, LocalMeasured(inputs));
+
+    private static Speed LocalMeasured(in HandoverInputs inputs) => new(inputs.LocalRate, inputs.LocalRateBeside);
+
+    private static Speed RemoteMeasured(in HandoverInputs inputs) => new(inputs.RemoteRate, inputs.RemoteRateBeside);
 
     /// <summary>A device that has not been measured yet is taken to be as fast as the other.</summary>
     private static Speed Of(Speed own, int running, Speed other)
     {
         double alone = own.Alone > 0 ? own.Alone : other.Alone > 0 ? other.Alone : AssumedRate;
-        double beside = own.Beside > 0 ? own.Beside : own.Alone <= 0 && running > 0 && other.Beside > 0 ? other.Beside : alone;
-        return new Speed(alone, beside);
+        bool isLikeOther = own.Alone <= 0 && running > 0 && other.Beside > 0;
+        return new Speed(alone, own.Beside > 0 ? own.Beside : isLikeOther ? other.Beside : alone);
     }
 
     /// <summary>Prompt tokens per second in steps of their own, and in those of the moment.</summary>

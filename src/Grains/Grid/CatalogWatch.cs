@@ -4,10 +4,11 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// Every second: announces this silo's model to the catalog and learns which others there are. Follows each of these in a loop of its own, so that a model whose
-/// state does not answer delays no other. <see cref="Run"/> has one caller.
+/// Every second: announces this silo's model to the catalog and learns which others there are. Follows each of these in a loop of its own,
+/// so that a model whose state does not answer delays no other. <see cref="Run"/> has one caller.
 /// </summary>
-internal sealed class CatalogWatch(IGrainFactory grains, GridExchange exchange, LocalDevice device, GridView view, TimeProvider time, ILogger<CatalogWatch> log)
+internal sealed class CatalogWatch(
+    IGrainFactory grains, GridExchange exchange, LocalDevice device, GridView view, TimeProvider time, ILogger<CatalogWatch> log)
 {
     /// <summary>Time between two announcements.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
@@ -19,16 +20,17 @@ internal sealed class CatalogWatch(IGrainFactory grains, GridExchange exchange, 
     internal int Followed => _followed.Count;
 
     /// <summary>One announcement; a failure is told and left to the next one.</summary>
-    public Task TryAnnounce(CancellationToken cancellation) => new GridLoop("The catalog of models", Period, Announce, time, log).Try(cancellation);
+    public Task TryAnnounce(CancellationToken cancellation) => Announcements().Try(cancellation);
 
     /// <summary>Until cancelled; returns when nothing of it runs any more.</summary>
     public async Task Run(CancellationToken cancellation)
     {
-        GridLoop announcements = new("The catalog of models", Period, Announce, time, log);
         GridLoop models = new("The view of the grid", GridReporter.Period, Follow, time, log);
-        await Task.WhenAll(announcements.Run(cancellation), models.Run(cancellation));
+        await Task.WhenAll(Announcements().Run(cancellation), models.Run(cancellation));
         await Task.WhenAll(_followed.Keys.ToList().Select(Leave));
     }
+
+    private GridLoop Announcements() => new("The catalog of models", Period, Announce, time, log);
 
     private async Task Announce(CancellationToken cancellation)
     {
@@ -54,7 +56,8 @@ internal sealed class CatalogWatch(IGrainFactory grains, GridExchange exchange, 
         foreach (ModelView model in others.Where(model => !_followed.ContainsKey(model)))
         {
             CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            GridLoop loop = new($"The grid's state of model {model.Model}", GridReporter.Period, token => exchange.Run(model, null, token), time, log);
+            string what = $"The grid's state of model {model.Model}";
+            GridLoop loop = new(what, GridReporter.Period, token => exchange.Run(model, null, token), time, log);
             _followed.Add(model, (stop, Task.Run(() => loop.Run(stop.Token), CancellationToken.None)));
         }
 

@@ -151,7 +151,10 @@ public sealed record DeviceReport
     [Id(2)]
     public BlockChanges? Blocks { get; init; }
 
-    /// <summary>How long ago the grid has accepted the device; null for one that is not a part of it yet. Another state of the grid may have done so.</summary>
+    /// <summary>
+    /// How long ago the grid has accepted the device; null for one that is not a part of it yet. Another state of the grid may have done
+    /// so.
+    /// </summary>
     [Id(4)]
     public TimeSpan? AdmittedFor { get; init; }
 }

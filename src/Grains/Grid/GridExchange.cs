@@ -1,10 +1,14 @@
+using System.Globalization;
+
 namespace ServingGrid.Grains.Grid;
 
-/// <summary>Asks the grid's state of a model what has changed, and puts it into this silo's view of the model. One caller at a time for each.</summary>
+/// <summary>
+/// Asks the grid's state of a model what has changed, and puts it into this silo's view of the model. One caller at a time for each.
+/// </summary>
 internal sealed class GridExchange(IGrainFactory grains, TimeProvider time)
 {
     /// <summary>Longest wait for one answer.</summary>
-    public static readonly TimeSpan CallTimeout = TimeSpan.Parse(IGridStateGrain.ReportTimeout, System.Globalization.CultureInfo.InvariantCulture);
+    public static readonly TimeSpan CallTimeout = TimeSpan.Parse(IGridStateGrain.ReportTimeout, CultureInfo.InvariantCulture);
 
     /// <param name="known">The view.</param>
     /// <param name="report">Of this silo's device, if the model is its own.</param>

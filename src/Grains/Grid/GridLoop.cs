@@ -4,8 +4,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// Does one thing at once and then again and again, never twice at a time: a round that takes longer than the period makes the next one later. A round that fails is
-/// counted, the first of several also told, and the next one tries anew.
+/// Does one thing at once and then again and again, never twice at a time: a round that takes longer than the period makes the next one
+/// later. A round that fails is counted, the first of several also told, and the next one tries anew.
 /// </summary>
 /// <param name="what">What does not answer when it fails.</param>
 /// <param name="period">Time between two rounds.</param>

@@ -6,9 +6,17 @@ namespace ServingGrid.Grains.Grid;
 
 /// <summary>
 /// Every 200 ms: tells the grid's state about this silo's device, and refreshes this silo's <see cref="GridView"/> from the
-/// answer. While the state does not answer, the view ages and says so. The catalog and other models have loops of their own: see <see cref="CatalogWatch"/>.
+/// answer. While the state does not answer, the view ages and says so. The catalog and other models have loops of their own: see
+/// <see cref="CatalogWatch"/>.
 /// </summary>
-internal sealed class GridReporter(IGrainFactory grains, GridExchange exchange, CatalogWatch catalog, LocalDevice device, GridView view, TimeProvider time, ILogger<GridReporter> log)
+internal sealed class GridReporter(
+    IGrainFactory grains,
+    GridExchange exchange,
+    CatalogWatch catalog,
+    LocalDevice device,
+    GridView view,
+    TimeProvider time,
+    ILogger<GridReporter> log)
 {
     /// <summary>Time between two reports.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromMilliseconds(200);
@@ -57,8 +65,11 @@ internal sealed class GridReporter(IGrainFactory grains, GridExchange exchange, 
     }
 
     /// <summary>Reports until cancelled; returns when nothing of it runs any more.</summary>
-    public Task Run(CancellationToken cancellation) =>
-        Task.WhenAll(new GridLoop($"The grid's state of model {Model}", Period, Report, time, log).Run(cancellation), catalog.Run(cancellation));
+    public Task Run(CancellationToken cancellation)
+    {
+        GridLoop reports = new($"The grid's state of model {Model}", Period, Report, time, log);
+        return Task.WhenAll(reports.Run(cancellation), catalog.Run(cancellation));
+    }
 
     /// <summary>Says goodbye, so that nobody has to wait for the lease to run out.</summary>
     public Task Leave() => grains.GetGrain<IGridStateGrain>(Model).Leave(device.Identity.Id).WaitAsync(GridExchange.CallTimeout, time);

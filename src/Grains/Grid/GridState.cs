@@ -5,10 +5,11 @@ namespace ServingGrid.Grains.Grid;
 /// again: see <see cref="GridStateGrain"/>. Not thread-safe.
 /// </summary>
 /// <remarks>
-/// <b>Who defines the grid.</b> Devices that serve a model together must be of a kind (<see cref="GridAdmission"/>), and a state that has just begun anew has forgotten of
-/// which. So a device says for how long it has been a part of the grid. One that has been is accepted at once; a newcomer waits until every silo that may
-/// serve the model was heard, or as long as a lease lasts. Where two kinds meet that were both accepted once, the grid is that of the device which was accepted first;
-/// the others are refused, and stay outside until they are stopped.
+/// <b>Who defines the grid.</b> Devices that serve a model together must be of a kind (<see cref="GridAdmission"/>), and a state that has
+/// just begun anew has forgotten of which. So a device says for how long it has been a part of the grid. One that has been is accepted at
+/// once; a newcomer waits until every silo that may serve the model was heard, or as long as a lease lasts. Where two kinds meet that were
+/// both accepted once, the grid is that of the device which was accepted first; the others are refused, and stay outside until they are
+/// stopped.
 /// </remarks>
 /// <param name="model">Its name.</param>
 /// <param name="silo">Where this is.</param>
@@ -77,7 +78,8 @@ internal sealed class GridState(string model, SiloAddress silo, Func<IEnumerable
         }
 
         // Only what a device says first gets here.
-        List<Reported> others = [.. _devices.Values.Where(other => GridAdmission.Refusal(report.Device, [other.Report.Device]) is not null)];
+        List<Reported> others =
+            [.. _devices.Values.Where(other => GridAdmission.Refusal(report.Device, [other.Report.Device]) is not null)];
         if (others.Count > 0)
         {
             if (!(report.AdmittedFor > others.Max(other => other.Report.AdmittedFor ?? TimeSpan.Zero)))

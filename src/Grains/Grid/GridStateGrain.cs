@@ -4,7 +4,8 @@ namespace ServingGrid.Grains.Grid;
 /// The <see cref="GridState"/> of a model. When its silo dies it starts anew elsewhere with a new epoch, and every device is back with its
 /// next report.
 /// </summary>
-internal sealed class GridStateGrain(ILocalSiloDetails silo, ActiveSilos silos, TimeProvider time, ILogger<GridStateGrain> log) : Grain, IGridStateGrain
+internal sealed class GridStateGrain(ILocalSiloDetails silo, ActiveSilos silos, TimeProvider time, ILogger<GridStateGrain> log)
+    : Grain, IGridStateGrain
 {
     private GridState _state = null!;
 

@@ -22,15 +22,18 @@ public sealed class GridView(TimeProvider time)
 
     /// <summary>The models that have devices, by name.</summary>
     internal IReadOnlyList<ModelCard> Cards =>
-        [.. _models.Values.Select(model => model.Devices.FirstOrDefault()?.Identity.Model).OfType<ModelCard>().OrderBy(card => card.Name, StringComparer.Ordinal)];
+    [
+        .. _models.Values.Select(model => model.Devices.FirstOrDefault()?.Identity.Model).OfType<ModelCard>()
+            .OrderBy(card => card.Name, StringComparer.Ordinal),
+    ];
 
     /// <summary>A device by its id, whatever it serves.</summary>
     public DeviceView? FindDevice(string deviceId) =>
         _models.Values.SelectMany(model => model.Devices).FirstOrDefault(device => device.Identity.Id == deviceId);
 
     /// <summary>
-    /// Takes the grid's catalog: makes room for models that are new, and forgets those that are not in it, if it is complete and nothing else says that they are
-    /// there.
+    /// Takes the grid's catalog: makes room for models that are new, and forgets those that are not in it, if it is complete and nothing
+    /// else says that they are there.
     /// </summary>
     internal void TakeCatalog(IReadOnlySet<string> models, bool isComplete)
     {

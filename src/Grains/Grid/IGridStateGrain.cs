@@ -5,7 +5,9 @@ namespace ServingGrid.Grains.Grid;
 /// <summary>Collects what the devices of a model report and hands out what changed. Key: the model's name.</summary>
 public interface IGridStateGrain : IGrainWithStringKey
 {
-    /// <summary>A report is worth nothing later: who does not get an answer by then asks anew, and no calls pile up at a silo that is frozen.</summary>
+    /// <summary>
+    /// A report is worth nothing later: who does not get an answer by then asks anew, and no calls pile up at a silo that is frozen.
+    /// </summary>
     const string ReportTimeout = "00:00:02";
 
     /// <param name="report">The caller's own device, or null when it only listens.</param>

@@ -3,9 +3,9 @@ using ServingGrid.Client;
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// The models that silos have announced lately. Like the grid's state, it can be told again at any time. One that has just begun has not heard of every model: it is
-/// complete when each silo has announced its own, when one has told what an earlier catalog knew, or after <see cref="LearningTime"/>. Until then
-/// nobody may conclude that a model is gone. Not thread-safe.
+/// The models that silos have announced lately. Like the grid's state, it can be told again at any time. One that has just begun has not
+/// heard of every model: it is complete when each silo has announced its own, when one has told what an earlier catalog knew, or after
+/// <see cref="LearningTime"/>. Until then nobody may conclude that a model is gone. Not thread-safe.
 /// </summary>
 /// <param name="silos">The silos that are active.</param>
 /// <param name="time">Clock.</param>
@@ -65,7 +65,9 @@ internal sealed class ModelCatalog(Func<IEnumerable<SiloAddress>> silos, TimePro
             return model.Card;
         }
 
-        return IsComplete ? null : throw new GridException(GridError.Unavailable, "The catalog of models starts anew and does not know every silo yet.");
+        return IsComplete
+            ? null
+            : throw new GridException(GridError.Unavailable, "The catalog of models starts anew and does not know every silo yet.");
     }
 
     private void Note(ModelCard model)

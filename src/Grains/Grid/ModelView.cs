@@ -40,7 +40,10 @@ public sealed class ModelView(string model, TimeProvider time)
 
     /// <summary>The devices as the grid's state would list them.</summary>
     internal DeviceEntry[] Entries() =>
-        [.. _devices.Select(device => new DeviceEntry { Device = device.Identity, Load = device.Load, Age = time.GetElapsedTime(device.ReportedAt) })];
+    [
+        .. _devices.Select(device =>
+            new DeviceEntry { Device = device.Identity, Load = device.Load, Age = time.GetElapsedTime(device.ReportedAt) }),
+    ];
 
     /// <summary>Distinct blocks indexed.</summary>
     public int BlockCount

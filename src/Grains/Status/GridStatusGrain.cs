@@ -5,8 +5,8 @@ using ServingGrid.Grains.Grid;
 namespace ServingGrid.Grains.Status;
 
 /// <summary>
-/// Asks the catalog, the state of each model and every silo. Where catalog or state do not answer, the view of this grain's silo does; a silo that does not answer is shown as
-/// it last reported.
+/// Asks the catalog, the state of each model and every silo. Where catalog or state do not answer, the view of this grain's silo does; a
+/// silo that does not answer is shown as it last reported.
 /// </summary>
 internal sealed class GridStatusGrain(GridView view, TimeProvider time) : Grain, IGridStatusGrain
 {
@@ -30,9 +30,10 @@ internal sealed class GridStatusGrain(GridView view, TimeProvider time) : Grain,
 
     private async Task<GridStatus> Collect()
     {
-        IReadOnlyList<ModelCard> models = await Ask(GrainFactory.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key).GetModels()) ?? view.Cards;
-        DeviceEntry[][] devices = await Task.WhenAll(models.Select(
-            async model => await Ask(GrainFactory.GetGrain<IGridStateGrain>(model.Name).GetDevices()) ?? view.Find(model.Name)?.Entries() ?? []));
+        IModelCatalogGrain catalog = GrainFactory.GetGrain<IModelCatalogGrain>(IModelCatalogGrain.Key);
+        IReadOnlyList<ModelCard> models = await Ask(catalog.GetModels()) ?? view.Cards;
+        DeviceEntry[][] devices = await Task.WhenAll(models.Select(async model =>
+            await Ask(GrainFactory.GetGrain<IGridStateGrain>(model.Name).GetDevices()) ?? view.Find(model.Name)?.Entries() ?? []));
         return new GridStatus
         {
             At = time.GetUtcNow(),
@@ -44,7 +45,9 @@ internal sealed class GridStatusGrain(GridView view, TimeProvider time) : Grain,
     private async Task<DeviceStatus> Describe(DeviceEntry entry)
     {
         (DeviceIdentity device, DeviceLoad load) = (entry.Device, entry.Load);
-        IDeviceGrain grain = load.Role.Decodes() ? GrainFactory.GetGrain<IDecodeGrain>(device.Id) : GrainFactory.GetGrain<IPrefillGrain>(device.Id);
+        IDeviceGrain grain = load.Role.Decodes()
+            ? GrainFactory.GetGrain<IDecodeGrain>(device.Id)
+            : GrainFactory.GetGrain<IPrefillGrain>(device.Id);
         DeviceDetails? details = await Ask(grain.GetDetails());
         return new DeviceStatus
         {

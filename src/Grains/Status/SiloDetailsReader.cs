@@ -7,7 +7,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Status;
 
 /// <summary>What this silo knows of itself. Thread-safe.</summary>
-internal sealed class SiloDetailsReader(LocalDevice device, GridView view, HandoverPlanner handovers, RequestsInFlight requests, CounterTally counters)
+internal sealed class SiloDetailsReader(
+    LocalDevice device, GridView view, HandoverPlanner handovers, RequestsInFlight requests, CounterTally counters)
 {
     public DeviceDetails Read() => new(ReadSilo(), handovers.Snapshot());
 

@@ -34,7 +34,7 @@ internal sealed class KvConnection : IDisposable
     /// <param name="endpoint">"host:port".</param>
     /// <param name="options">Secret and deadlines.</param>
     /// <param name="open">Makes a socket.</param>
-    /// <exception cref="KvTransferException">The peer cannot be reached, or refuses the secret, or this process has no descriptor left.</exception>
+    /// <exception cref="KvTransferException">The peer cannot be reached or refuses the secret, or no descriptor is left.</exception>
     public static async Task<KvConnection> ConnectAsync(string endpoint, KvTransferOptions options, Func<Socket> open)
     {
         int colon = endpoint.LastIndexOf(':');

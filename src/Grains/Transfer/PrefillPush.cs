@@ -14,9 +14,9 @@ public sealed record PrefillResult(ChosenToken First, int CachedTokens, long Sen
 
 /// <summary>
 /// Runs one prefill for a reservation elsewhere: blocks are sent as the engine announces them, while it computes the next chunk. The engine's
-/// thread only writes into a channel; gathering, hashing and sending happen on a task of its own, not on the scheduler of the grain that waits for it, which has one turn at a
-/// time: pushes go on beside each other and beside the grain's other calls. What they take is bounded by what the engine computes for others at a time, by one run of
-/// blocks for each, and by the transport's window for each peer.
+/// thread only writes into a channel; gathering, hashing and sending happen on a task of its own, not on the scheduler of the grain that
+/// waits for it, which has one turn at a time: pushes go on beside each other and beside the grain's other calls. What they take is bounded
+/// by what the engine computes for others at a time, by one run of blocks for each, and by the transport's window for each peer.
 /// </summary>
 public sealed class PrefillPush : IPrefillSink
 {
@@ -52,7 +52,8 @@ public sealed class PrefillPush : IPrefillSink
         // Computing and sending end together: when either fails or the request ends, so does the other.
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using CancellationTokenRegistration stop = ended.Token.Register(prefill.Release);
-        Task<(long Bytes, TimeSpan Time)> sending = Task.Run(() => push.SendAllAsync(transport, target, prefill, ended.Token), CancellationToken.None);
+        Task<(long Bytes, TimeSpan Time)> sending = Task.Run(
+            () => push.SendAllAsync(transport, target, prefill, ended.Token), CancellationToken.None);
         try
         {
             if (await Task.WhenAny(sending, push._failed.Task) != sending)
@@ -66,10 +67,11 @@ public sealed class PrefillPush : IPrefillSink
         }
         catch (KvTransferException)
         {
-            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then, and is known within a step.
+            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then, and is
+            // known within a step.
             prefill.Release();
-            await ((Task)push._computed.Task).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (push._computed.Task.Exception?.InnerException is EngineException { BlamesSequence: true } reason)
+            await Task.WhenAny(push._computed.Task, push._failed.Task).WaitAsync(cancellation);
+            if (push._failed.Task.IsCompleted && await push._failed.Task is { BlamesSequence: true } reason)
             {
                 throw reason;
             }

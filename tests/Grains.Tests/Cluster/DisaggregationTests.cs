@@ -14,6 +14,10 @@ public sealed class DisaggregationTests
 {
     private static readonly WorkerOptions Always = GridCluster.Options with { Disaggregation = new DisaggregationOptions { Mode = DisaggregationMode.Always } };
 
+    /// <summary>Who waits for a prefill that does not come waits for longer than a test does.</summary>
+    private static readonly WorkerOptions Patient =
+        Always with { Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
+
     [Theory]
     [InlineData(KvType.F16)]
     [InlineData(KvType.Q8)]
@@ -91,15 +95,14 @@ public sealed class DisaggregationTests
     [Fact]
     public async Task Generate_DevicesGiveEachOtherTheSamePrompt_NeitherWaitsForTheOther()
     {
-        // A wait for each other would end with the prefill time-out.
-        WorkerOptions patient = Always with { Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
-        await using GridCluster cluster = await GridCluster.Start(2, patient);
+        await using GridCluster cluster = await GridCluster.Start(2, Patient);
         await KnowEachOther(cluster);
         string[] devices = [.. cluster.Silos.Select(silo => cluster.Service<LocalDevice>(silo).Identity.Id)];
         for (int round = 0; round < 10; round++)
         {
             int[] prompt = GridCluster.Prompt(300, 700 + round);
-            int[][] tokens = await Task.WhenAll(devices.Select(other => RunBeside(cluster, prompt, avoid: other))).WaitAsync(TimeSpan.FromMinutes(2));
+            Task<int[]>[] answers = [.. devices.Select(other => RunBeside(cluster, prompt, avoid: other))];
+            int[][] tokens = await Task.WhenAll(answers).WaitAsync(TimeSpan.FromMinutes(2));
             Assert.Equal(tokens[0], tokens[1]);
         }
 
@@ -110,10 +113,10 @@ public sealed class DisaggregationTests
     [Fact]
     public async Task Generate_PrefillDeviceAwaitsTheSamePromptFromElsewhere_ComputesIt()
     {
-        WorkerOptions patient = Always with { Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
-        await using GridCluster cluster = await Split(patient);
+        await using GridCluster cluster = await Split(Patient);
         int[] prompt = GridCluster.Prompt(300, 12);
-        Reservation awaited = (await Engine(cluster, DeviceRole.Prefill).ReserveAsync(new SequenceRequest { Id = "awaited", Prompt = prompt, MaxTokens = 5 }, TimeSpan.FromMinutes(30))).Accepted!;
+        Reservation awaited = (await Engine(cluster, DeviceRole.Prefill).ReserveAsync(
+            new SequenceRequest { Id = "awaited", Prompt = prompt, MaxTokens = 5 }, TimeSpan.FromMinutes(30))).Accepted!;
 
         Assert.Equal(12, (await cluster.Run(Request(prompt, 1)).WaitAsync(TimeSpan.FromMinutes(2))).Tokens.Length);
 
@@ -124,8 +127,7 @@ public sealed class DisaggregationTests
     [Fact]
     public async Task Generate_RoomOfThePrefillDeviceIsReserved_ComputedHereInTheSameAttempt()
     {
-        WorkerOptions patient = Always with { MaxSequences = 1, Disaggregation = Always.Disaggregation with { PrefillTimeout = DisaggregationOptions.MaxPrefillTimeout } };
-        await using GridCluster cluster = await Split(patient);
+        await using GridCluster cluster = await Split(Patient with { MaxSequences = 1 });
         Reservation place = (await Engine(cluster, DeviceRole.Prefill).ReserveAsync(
             new SequenceRequest { Id = "place", Prompt = GridCluster.Prompt(20), MaxTokens = 5 }, TimeSpan.FromMinutes(30))).Accepted!;
 

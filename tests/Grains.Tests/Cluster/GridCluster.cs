@@ -67,9 +67,9 @@ internal sealed class GridCluster : IAsyncDisposable
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
         foreach (GridView view in Silos.Select(Service<GridView>))
         {
-            while (view.Models.Sum(model => view.Find(model)?.Devices.Count) != Silos.Count)
+            while (view.Models.Sum(model => view.Find(model)?.Devices.Count) is var known && known != Silos.Count)
             {
-                Assert.False(limit.IsCancellationRequested, $"{view.Models.Sum(model => view.Find(model)?.Devices.Count)} of {Silos.Count} devices are known");
+                Assert.False(limit.IsCancellationRequested, $"{known} of {Silos.Count} devices are known");
                 await Task.Delay(5, CancellationToken.None);
             }
         }

@@ -92,8 +92,17 @@ public sealed class SerializationTests
             Blocks = new BlockChanges { After = 1, LastId = 2, Reset = true, Stored = [3], Removed = [4] },
             AdmittedFor = TimeSpan.FromSeconds(5),
         },
-        FakeDevices.Update([FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3))], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] })
-            with { Epoch = Guid.NewGuid(), Version = 7, More = true, ResendBlocks = true, Refused = "no", Silo = FakeDevices.Identity(3).Silo, Undecided = true },
+        FakeDevices.Update(
+            [FakeDevices.Entry(1, age: TimeSpan.FromSeconds(3))], FakeDevices.Blocks(1, 2, 3) with { Reset = true, Removed = [4] }) with
+        {
+            Epoch = Guid.NewGuid(),
+            Version = 7,
+            More = true,
+            ResendBlocks = true,
+            Refused = "no",
+            Silo = FakeDevices.Identity(3).Silo,
+            Undecided = true,
+        },
         new CatalogAnswer([FakeDevices.Identity(1).Model], true),
         new DeviceDetails(Details, Handovers),
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3), Numerics = "n" },

@@ -43,7 +43,9 @@ public sealed class HandoverPlannerTests
         Assert.Equal(Remote, planner.Decide(Site(running: 4), Prompt(2000))?.Device.Identity.Id);
         HandoverSnapshot snapshot = planner.Snapshot();
         Assert.Equal((1, 0, 0), (snapshot.Remote, snapshot.Local, snapshot.LocalFallback));
-        Assert.Equal(new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0, 0), snapshot.LastInputs);
+        Assert.Equal(
+            new HandoverInputs(2000, 0, 1000, 4, 2000, 0, 1000, 0, 2000 * BytesPerToken / 500e6, 512 * BytesPerToken / 500e6, 0, 0),
+            snapshot.LastInputs);
     }
 
     /// <summary>What it would compute is not what the decode device would have computed.</summary>

@@ -6,12 +6,17 @@ using ServingGrid.Grains.Tests.Routing;
 
 namespace ServingGrid.Grains.Tests.Grid;
 
-/// <summary>The grains that a silo reports to, each of which answers as a test says.</summary>
+/// <summary>
+/// The grains that a silo reports to, each of which answers as a test says. Proxies, because Orleans would take a class with a grain's
+/// interface for a grain of the clusters in other tests.
+/// </summary>
 internal sealed class FakeGrid
 {
     private readonly ConcurrentDictionary<string, State> _states = new();
 
-    public FakeGrid() => Grains = GrainFactory.Over(this);
+    public FakeGrid() => Grains = Proxy.Of<IGrainFactory>((method, args) => method.GetGenericArguments()[0] == typeof(IGridStateGrain)
+        ? Proxy.Of<IGridStateGrain>((_, call) => StateOf((string)args[0]!).Exchange((DeviceReport?)call[0]))
+        : Proxy.Of<IModelRegistryGrain>((_, call) => Catalog.Announce((ModelCard)call[0]!, (IReadOnlyList<ModelCard>?)call[2])));
 
     public IGrainFactory Grains { get; }
 
@@ -19,62 +24,52 @@ internal sealed class FakeGrid
 
     public State StateOf(string model) => _states.GetOrAdd(model, _ => new State());
 
-    internal sealed class State : IGridStateGrain
+    internal sealed class State
     {
-        private int _asked;
-
         public Func<DeviceReport?, Task<GridUpdate>> Answer { get; set; } = _ => Task.FromResult(FakeDevices.Update([]));
 
         /// <summary>Calls so far.</summary>
-        public int Asked => Volatile.Read(ref _asked);
+        public int Asked => Reports.Count;
 
         public ConcurrentQueue<DeviceReport?> Reports { get; } = new();
 
-        public Task<GridUpdate> Exchange(DeviceReport? report, Guid epoch, long version)
+        public Task<GridUpdate> Exchange(DeviceReport? report)
         {
             Reports.Enqueue(report);
-            Interlocked.Increment(ref _asked);
             return Answer(report);
         }
-
-        public Task<DeviceEntry[]> GetDevices() => throw new NotSupportedException();
-
-        public Task Leave(string deviceId) => Task.CompletedTask;
     }
 
-    internal sealed class Registry : IModelRegistryGrain
+    internal sealed class Registry
     {
         private int _asked;
 
-        public Func<ModelCard, IReadOnlyList<ModelCard>?, Task<CatalogAnswer>> Answer { get; set; } = (model, _) => Task.FromResult(new CatalogAnswer([model], true));
+        public Func<ModelCard, IReadOnlyList<ModelCard>?, Task<CatalogAnswer>> Answer { get; set; } =
+            (model, _) => Task.FromResult(new CatalogAnswer([model], true));
 
         /// <summary>Calls so far.</summary>
         public int Asked => Volatile.Read(ref _asked);
 
-        public Task<CatalogAnswer> Announce(ModelCard model, SiloAddress silo, IReadOnlyList<ModelCard>? known)
+        public Task<CatalogAnswer> Announce(ModelCard model, IReadOnlyList<ModelCard>? known)
         {
             Interlocked.Increment(ref _asked);
             return Answer(model, known);
         }
-
-        public Task<IReadOnlyList<ModelCard>> GetModels() => throw new NotSupportedException();
-
-        public Task<ModelCard?> FindModel(string name) => throw new NotSupportedException();
     }
 
-    /// <summary>Hands out the grid's grains.</summary>
-    public class GrainFactory : DispatchProxy
+    /// <summary>An interface whose every member is one function.</summary>
+    public class Proxy : DispatchProxy
     {
-        private FakeGrid _grid = null!;
+        private Func<MethodInfo, object?[], object?> _call = null!;
 
-        internal static IGrainFactory Over(FakeGrid grid)
+        internal static T Of<T>(Func<MethodInfo, object?[], object?> call)
+            where T : class
         {
-            IGrainFactory factory = Create<IGrainFactory, GrainFactory>();
-            ((GrainFactory)(object)factory)._grid = grid;
-            return factory;
+            T proxy = Create<T, Proxy>();
+            ((Proxy)(object)proxy)._call = call;
+            return proxy;
         }
 
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-            targetMethod!.GetGenericArguments()[0] == typeof(IGridStateGrain) ? _grid.StateOf((string)args![0]!) : _grid.Catalog;
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => _call(targetMethod!, args!);
     }
 }

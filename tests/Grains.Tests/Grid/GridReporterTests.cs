@@ -156,7 +156,8 @@ public sealed class GridReporterTests : IAsyncLifetime
     public async Task Join_Refused_ThrowsTheReason()
     {
         Own.Answer = _ => Task.FromResult(FakeDevices.Update([]) with { Refused = "It is of another kind." });
-        StartupException failure = await Assert.ThrowsAsync<StartupException>(() => _reporter.Join(TimeSpan.FromSeconds(5), default).WaitAsync(Patience));
+        Task join = _reporter.Join(TimeSpan.FromSeconds(5), default);
+        StartupException failure = await Assert.ThrowsAsync<StartupException>(() => join.WaitAsync(Patience));
         Assert.Equal("It is of another kind.", failure.Message);
     }
 

@@ -131,8 +131,9 @@ public sealed class GridStateTests
     public void Exchange_DeviceThatCameAfterTheOthers_Refused()
     {
         _state.Exchange(Report(1) with { AdmittedFor = TimeSpan.FromHours(1) }, Guid.Empty, 0);
-        Assert.NotNull(_state.Exchange(Report(2) with { Device = FakeDevices.Identity(2, "wrong"), AdmittedFor = TimeSpan.FromMinutes(1) }, Guid.Empty, 0).Refused);
-        Assert.NotNull(_state.Exchange(Report(2) with { Device = FakeDevices.Identity(2, "wrong") }, Guid.Empty, 0).Refused);
+        DeviceReport wrong = Report(2) with { Device = FakeDevices.Identity(2, "wrong") };
+        Assert.NotNull(_state.Exchange(wrong with { AdmittedFor = TimeSpan.FromMinutes(1) }, Guid.Empty, 0).Refused);
+        Assert.NotNull(_state.Exchange(wrong, Guid.Empty, 0).Refused);
         Assert.Equal(["silo1/cpu"], Ids());
     }
 

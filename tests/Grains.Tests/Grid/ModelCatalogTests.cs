@@ -77,7 +77,8 @@ public sealed class ModelCatalogTests
     public async Task Announce_SiloThatKnewTheOthers_CompleteAtOnce()
     {
         _silos.AddRange([Silo(2), Silo(3)]);
-        Assert.Equal(["a", "b", "c"], _catalog.Announce(Card("a"), Silo(1), [Card("a"), Card("b"), Card("c")]).Models.Select(model => model.Name));
+        CatalogAnswer answer = _catalog.Announce(Card("a"), Silo(1), [Card("a"), Card("b"), Card("c")]);
+        Assert.Equal(["a", "b", "c"], answer.Models.Select(model => model.Name));
         Assert.True(Announce(1, "a").IsComplete);
         Assert.Equal(3, (await _catalog.GetModels().WaitAsync(Patience)).Count);
 

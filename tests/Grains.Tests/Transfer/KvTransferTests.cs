@@ -120,12 +120,14 @@ public sealed class KvTransferTests
     {
         await using var rig = new TransferRig();
         int opened = 0;
-        using var transport = new TcpKvTransport(
-            rig.Options, () => opened++ == 0 ? throw new SocketException((int)SocketError.TooManyOpenSockets) : new Socket(SocketType.Stream, ProtocolType.Tcp));
+        using var transport = new TcpKvTransport(rig.Options, () => opened++ == 0
+            ? throw new SocketException((int)SocketError.TooManyOpenSockets)
+            : new Socket(SocketType.Stream, ProtocolType.Tcp));
         (PrefillHandle prefill, HostBlocks source) = rig.NewPrefill(1);
         (Reservation reservation, HostBlocks received) = rig.NewReservation(1);
 
-        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline));
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(
+            () => transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline));
         Assert.Equal((KvTransferFailure.Connection, 0), (exception.Failure, transport.Connections));
 
         await transport.SendAsync(rig.Target(reservation), prefill, 0, 1, default).WaitAsync(Deadline);
@@ -142,7 +144,8 @@ public sealed class KvTransferTests
         (PrefillHandle prefill, _) = rig.NewPrefill(1);
         (Reservation reservation, _) = rig.NewReservation(1);
 
-        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(() => rig.Transport.SendAsync(rig.Target(reservation, endpoint), prefill, 0, 1, default).WaitAsync(Deadline));
+        KvTransferException exception = await Assert.ThrowsAsync<KvTransferException>(
+            () => rig.Transport.SendAsync(rig.Target(reservation, endpoint), prefill, 0, 1, default).WaitAsync(Deadline));
         Assert.Equal((KvTransferFailure.Connection, 0), (exception.Failure, rig.Transport.Connections));
     }
 

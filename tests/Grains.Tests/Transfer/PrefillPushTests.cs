@@ -16,7 +16,7 @@ public sealed class PrefillPushTests
     {
         await using Worker worker = Worker.Open(GridCluster.Options);
         using var transport = new TcpKvTransport(new KvTransferOptions());
-        var request = new SequenceRequest { Id = "orphan", Prompt = GridCluster.Prompt(200), MaxTokens = 4 };
+        SequenceRequest request = Request(200);
         var target = new KvTarget(TransferRig.DeadEndpoint(), 1, 1);
 
         await Assert.ThrowsAsync<KvTransferException>(() => PrefillPush.RunAsync(worker.Engine, transport, request, 0, target, default));
@@ -44,8 +44,8 @@ public sealed class PrefillPushTests
 
         // As a grain's: one turn at a time.
         TaskFactory grain = new(new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler);
-        await Task.WhenAll(Enumerable.Range(0, Pushes).Select(i => grain.StartNew(
-            () => PrefillPush.RunAsync(worker.Engine, transport, new SequenceRequest { Id = $"{i}", Prompt = GridCluster.Prompt(20, i), MaxTokens = 4 }, 0, Target, default)).Unwrap()));
+        await Task.WhenAll(Enumerable.Range(0, Pushes).Select(
+            i => grain.StartNew(() => PrefillPush.RunAsync(worker.Engine, transport, Request(20, i), 0, Target, default)).Unwrap()));
     }
 
     [Fact]
@@ -59,9 +59,9 @@ public sealed class PrefillPushTests
             _ = worker.Engine.DisposeAsync().AsTask();
             return Task.Delay(Timeout.Infinite, cancellation);
         });
-        var request = new SequenceRequest { Id = "failing", Prompt = GridCluster.Prompt(2000), MaxTokens = 4 };
 
-        EngineException failure = await Assert.ThrowsAsync<EngineException>(() => PrefillPush.RunAsync(worker.Engine, transport, request, 0, Target, default).WaitAsync(Patience));
+        EngineException failure = await Assert.ThrowsAsync<EngineException>(
+            () => PrefillPush.RunAsync(worker.Engine, transport, Request(2000), 0, Target, default).WaitAsync(Patience));
 
         Assert.Equal((EngineFailure.Stopped, true), (failure.Failure, given.IsCancellationRequested));
     }
@@ -77,8 +77,7 @@ public sealed class PrefillPushTests
             request.Cancel();
             return last.Task;
         });
-        Task push = PrefillPush.RunAsync(
-            worker.Engine, transport, new SequenceRequest { Id = "cancelled", Prompt = GridCluster.Prompt(200), MaxTokens = 4 }, 0, Target, request.Token);
+        Task push = PrefillPush.RunAsync(worker.Engine, transport, Request(200), 0, Target, request.Token);
         while (!request.IsCancellationRequested || worker.Engine.Status is not { Running: 0, Pinned: 0 })
         {
             await Task.Delay(5);
@@ -89,8 +88,12 @@ public sealed class PrefillPushTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => push.WaitAsync(Patience));
     }
 
+    private static SequenceRequest Request(int tokens, int seed = 1) =>
+        new() { Id = $"{seed}", Prompt = GridCluster.Prompt(tokens, seed), MaxTokens = 4 };
+
     private sealed class Transport(Func<CancellationToken, Task> send) : IKvTransport
     {
-        public Task SendAsync(KvTarget target, PrefillHandle source, int firstBlock, int count, CancellationToken cancellation) => send(cancellation);
+        public Task SendAsync(KvTarget target, PrefillHandle source, int firstBlock, int count, CancellationToken cancellation) =>
+            send(cancellation);
     }
 }
