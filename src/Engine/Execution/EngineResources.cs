@@ -10,6 +10,7 @@ internal sealed class EngineResources : IDisposable
     {
         Device = device;
         Layout = new KvLayout(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
+        device.CheckAttention(new AttentionShape(config.Heads, config.KvHeads, config.HeadSize));
         int context = Math.Min(config.ContextLength, options.ContextLength ?? config.ContextLength);
         Model = new DeviceModel(config, weights, device);
         try

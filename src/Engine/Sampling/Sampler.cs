@@ -15,6 +15,7 @@ internal sealed class Sampler
     private readonly int _vocabularySize;
     private readonly TokenDraw _draw;
     private readonly LogProbabilities _probabilities;
+    private readonly int[] _wholeRows;
     private readonly float[] _logits;
     private readonly int[] _candidateIds;
     private readonly float[] _candidateLogits;
@@ -29,6 +30,7 @@ internal sealed class Sampler
         _vocabularySize = vocabularySize;
         _draw = new TokenDraw(vocabularySize);
         _probabilities = new LogProbabilities(vocabularySize);
+        _wholeRows = new int[maxRows];
         _logits = new float[vocabularySize];
         _unchanged = new float[vocabularySize];
         int most = MostCandidates + endTokens;
@@ -44,9 +46,14 @@ internal sealed class Sampler
     public void Sample(Device device, Tensor logits, IReadOnlyList<SampledRow> rows, Span<Choice> choices)
     {
         int candidates = 0;
+        int wholeRows = 0;
         for (int row = 0; row < rows.Count; row++)
         {
             candidates = Math.Max(candidates, CandidatesFor(rows[row]));
+            if (CandidatesFor(rows[row]) == 0)
+            {
+                _wholeRows[wholeRows++] = row;
+            }
         }
 
         if (candidates > 0)
@@ -54,6 +61,7 @@ internal sealed class Sampler
             device.TopCandidates(logits, rows.Count, candidates, _candidateIds.AsSpan(0, rows.Count * candidates), _candidateLogits.AsSpan(0, rows.Count * candidates));
         }
 
+        device.ExpectReads(logits, _wholeRows.AsSpan(0, wholeRows));
         for (int row = 0; row < rows.Count; row++)
         {
             if (CandidatesFor(rows[row]) > 0)

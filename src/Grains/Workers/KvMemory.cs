@@ -11,12 +11,13 @@ internal static class KvMemory
     /// Engine options with a KV cache of at most <see cref="WorkerOptions.DefaultKvSequences"/> full contexts: a toy model on a
     /// large machine must not take half of its memory.
     /// </summary>
-    /// <exception cref="NotSupportedException">The device cannot have such a cache.</exception>
+    /// <exception cref="NotSupportedException">The device cannot have such a cache, or heads of this shape.</exception>
     public static EngineOptions Resolve(WorkerOptions options, ModelConfig config, Device device)
     {
         EngineOptions engine = options.ToEngineOptions();
         KvLayout layout = new(config.Layers, config.KvHeads, config.HeadSize, options.BlockSize, options.KvType);
         device.CheckKvCache(layout);
+        device.CheckAttention(new AttentionShape(config.Heads, config.KvHeads, config.HeadSize));
         if (engine.KvMemoryBytes is not null)
         {
             return engine;

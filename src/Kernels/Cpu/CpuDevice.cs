@@ -52,23 +52,18 @@ public sealed unsafe partial class CpuDevice : Device
         _ropeAppend = new RopeAppendWork(_context);
         _attention = new AttentionWork(_context);
         _top = new TopCandidatesWork(_context);
-        Info = new DeviceInfo("cpu", CpuFeatures.Brand(), $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}", TotalMemoryBytes, NumericsClass.Name("cpu", ArithmeticVersion, HostMath.Print));
+        Info = new DeviceInfo(
+            "cpu",
+            CpuFeatures.Brand(),
+            $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}",
+            MemoryInfo.Read().Total,
+            NumericsClass.Name("cpu", ArithmeticVersion, HostMath.Print));
     }
 
     public override DeviceInfo Info { get; }
 
-    /// <summary>Memory that is available now, by the system's account and the process's limit (containers).</summary>
-    public override long FreeMemoryBytes
-    {
-        get
-        {
-            GCMemoryInfo info = GC.GetGCMemoryInfo();
-            long system = MemoryInfo.AvailableBytes() ?? info.TotalAvailableMemoryBytes;
-            return Math.Max(0, Math.Min(system, info.TotalAvailableMemoryBytes - Environment.WorkingSet));
-        }
-    }
-
-    private static long TotalMemoryBytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+    /// <summary>Memory that is available now, on the machine and in the process's control groups (containers).</summary>
+    public override long FreeMemoryBytes => MemoryInfo.Read().Available;
 
     /// <summary>Starts the device's threads and chooses its kernels.</summary>
     /// <exception cref="ArgumentException">An option is out of range, or asks for what the machine does not have.</exception>

@@ -3,6 +3,7 @@ using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
+using ServingGrid.Kernels.Cpu.Memory;
 using ServingGrid.Kernels.Ilgpu.Programs;
 using IlgpuHardware = ILGPU.Runtime.Device;
 
@@ -115,7 +116,7 @@ internal sealed class IlgpuRuntime : IDisposable
     public long Waits => Interlocked.Read(ref _waits);
 
     /// <summary>
-    /// Bytes that can still be allocated in one piece: what the driver says on CUDA, elsewhere the device's size less what was taken; and on OpenCL not more than the
+    /// Bytes that can still be allocated in one piece: what the driver says on CUDA, and the system on the processor; elsewhere the device's size less what was taken; and on OpenCL not more than the
     /// driver's limit for one allocation, which may be a quarter of the memory.
     /// </summary>
     public long FreeMemoryBytes => Math.Min(_mostBytes, FreeBytes);
@@ -123,7 +124,7 @@ internal sealed class IlgpuRuntime : IDisposable
     private long FreeBytes => Guard(() => Accelerator switch
     {
         CudaAccelerator cuda => cuda.GetFreeMemory(),
-        { AcceleratorType: AcceleratorType.CPU } => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - GC.GetTotalMemory(false) - AllocatedBytes),
+        { AcceleratorType: AcceleratorType.CPU } => MemoryInfo.Read().Available,
         _ => Math.Max(0, Accelerator.MemorySize - AllocatedBytes),
     });
 

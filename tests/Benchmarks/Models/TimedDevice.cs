@@ -48,6 +48,10 @@ internal sealed class TimedDevice(Device inner) : Device
 
     public override RopeTable LoadRope(RopeParameters rope, int maxPositions) => inner.LoadRope(rope, maxPositions);
 
+    public override void CheckKvCache(KvLayout layout) => inner.CheckKvCache(layout);
+
+    public override void CheckAttention(AttentionShape shape) => inner.CheckAttention(shape);
+
     public override KvCache AllocateKvCache(KvLayout layout, int blockCount) => inner.AllocateKvCache(layout, blockCount);
 
     public override void BeginStep(StepBatch batch)
@@ -112,6 +116,8 @@ internal sealed class TimedDevice(Device inner) : Device
         inner.TopCandidates(logits, rows, count, ids, values);
         Count(nameof(TopCandidates), start);
     }
+
+    public override void ExpectReads(Tensor tensor, ReadOnlySpan<int> rows) => inner.ExpectReads(tensor, rows);
 
     public override void Read(Tensor tensor, int firstRow, int rows, Span<float> destination) => inner.Read(tensor, firstRow, rows, destination);
 

@@ -6,7 +6,7 @@ using Tensor = ServingGrid.Kernels.Tensor;
 namespace ServingGrid.Testing.Reference;
 
 /// <content>What goes to the host and comes from it, and copies of blocks.</content>
-public sealed partial class ReferenceDevice
+public partial class ReferenceDevice
 {
     public override void Read(Tensor tensor, int firstRow, int rows, Span<float> destination) =>
         ((ReferenceTensor)tensor).Values.AsSpan(firstRow * tensor.Columns, rows * tensor.Columns).CopyTo(destination);

@@ -10,7 +10,7 @@ namespace ServingGrid.Testing.Reference;
 /// The plain meaning of every device operation: F32 arithmetic on dequantised weights, one row after the other, nothing
 /// fused. Every other device is compared with it, and golden logits of exact arithmetic are checked on it.
 /// </summary>
-public sealed partial class ReferenceDevice : Device
+public partial class ReferenceDevice : Device
 {
     private StepBatch? _batch;
 

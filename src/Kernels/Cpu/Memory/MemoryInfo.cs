@@ -2,29 +2,53 @@ using System.Globalization;
 
 namespace ServingGrid.Kernels.Cpu.Memory;
 
-/// <summary>What the system says about its memory.</summary>
-internal static class MemoryInfo
+/// <summary>
+/// Memory that this process may use, by the machine's account and by those of its control groups (containers, systemd's <c>MemoryMax</c>). Not the
+/// garbage collector's: weights and KV cache do not lie in its heap, and <c>DOTNET_GCHeapHardLimit</c> says nothing about them.
+/// </summary>
+/// <param name="Total">Bytes there are.</param>
+/// <param name="Available">Bytes that can be used now without swapping; file caches count as free.</param>
+internal readonly record struct MemoryInfo(long Total, long Available)
 {
-    private const string Path = "/proc/meminfo";
+    private const string MachineFile = "proc/meminfo";
 
-    /// <summary>Linux's <c>MemAvailable</c>: what can be used without swapping, caches included; null where it is not to be had.</summary>
-    public static long? AvailableBytes()
+    /// <summary>As it is now.</summary>
+    /// <param name="root">Where the system's files are.</param>
+    public static MemoryInfo Read(string root = "/")
     {
-        if (!File.Exists(Path))
+        MemoryInfo memory = Machine(root);
+        foreach (ControlGroup group in ControlGroup.OfThisProcess(root))
         {
-            return null;
+            memory = new MemoryInfo(Math.Min(memory.Total, group.Limit), Math.Min(memory.Available, Math.Max(0, group.Limit - group.Used)));
         }
 
-        foreach (string line in File.ReadLines(Path))
+        return memory;
+    }
+
+    private static MemoryInfo Machine(string root)
+    {
+        long? total = null;
+        long? available = null;
+        string path = Path.Combine(root, MachineFile);
+        foreach (string line in File.Exists(path) ? File.ReadLines(path) : [])
         {
             // "MemAvailable:   12345678 kB"
             string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (words is ["MemAvailable:", var kilobytes, "kB"] && long.TryParse(kilobytes, CultureInfo.InvariantCulture, out long value))
+            if (words is [var name, var kilobytes, "kB"] && long.TryParse(kilobytes, CultureInfo.InvariantCulture, out long value))
             {
-                return value * 1024;
+                total = name == "MemTotal:" ? value * 1024 : total;
+                available = name == "MemAvailable:" ? value * 1024 : available;
             }
         }
 
-        return null;
+        if (total is { } all)
+        {
+            // Linux before 3.14 does not say what is available.
+            return new MemoryInfo(all, available ?? all);
+        }
+
+        // Where no file says it, the runtime has asked the system, but tells its own limit if it has one.
+        long physical = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return new MemoryInfo(physical, Math.Max(0, physical - Environment.WorkingSet));
     }
 }
