@@ -35,7 +35,7 @@ public sealed record DeviceStatus
     [Id(3)]
     public required string Role { get; init; }
 
-    /// <summary>"serving", "draining" or "failed".</summary>
+    /// <summary>"serving", "recovering", "draining", "failed" or "joining".</summary>
     [Id(4)]
     public required string State { get; init; }
 
@@ -91,6 +91,10 @@ public sealed record DeviceStatus
     /// <summary>Where its prompts were computed, and why; null before the first.</summary>
     [Id(18)]
     public HandoverStatus? Handovers { get; init; }
+
+    /// <summary>Why it does not serve, in one sentence; null while it does.</summary>
+    [Id(19)]
+    public string? Trouble { get; init; }
 }
 
 /// <summary>What a silo answers when it is asked.</summary>

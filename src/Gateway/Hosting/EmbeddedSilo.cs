@@ -16,6 +16,9 @@ internal static class EmbeddedSilo
     {
         builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
 
+        // There is no supervisor to count on, and nothing else that would serve meanwhile.
+        builder.Services.AddHostedService<ReopenLostDevice>();
+
         // There is no other silo that a slow start could be tried on.
         builder.Services.AddServingGridClient(client => client.HedgeAfter = null);
     }

@@ -61,7 +61,12 @@ public static class WorkerHosting
 
         IServiceCollection services = silo.Services;
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(opening);
+        services.AddSingleton(provider =>
+        {
+            WorkerOpening begun = opening(provider);
+            begun.LogTo(provider.GetRequiredService<ILoggerFactory>());
+            return begun;
+        });
 
         // Asked for by what runs once the silo is active, and GridMembership lets it become active when the worker is open: nobody waits here.
         services.AddSingleton(provider => provider.GetRequiredService<WorkerOpening>().Worker.GetAwaiter().GetResult());

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Orleans.GrainDirectory;
 using ServingGrid.Client;
-using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;

@@ -47,6 +47,7 @@ internal sealed class GridStatusGrain(TimeProvider time) : Grain, IGridStatusGra
             Model = device.Model.Name,
             Role = Text(load.Role),
             State = Text(load.State),
+            Trouble = load.Trouble,
             Hardware = device.Hardware,
             KvType = Text(device.KvType),
             TransferEndpoint = device.TransferEndpoint,
