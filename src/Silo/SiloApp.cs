@@ -29,9 +29,7 @@ internal static class SiloApp
             options.Address,
             options.Port == 0 ? free.SiloPort : options.Port,
             options.GatewayPort == 0 ? free.GatewayPort : options.GatewayPort);
-        builder.AddServingGridWorker(options.Worker, opening, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain });
-        builder.Services.AddSingleton<EndWhenDeviceIsLost>();
-        builder.Services.AddHostedService(provider => provider.GetRequiredService<EndWhenDeviceIsLost>());
+        builder.AddServingGridWorker(options.Worker, opening, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain }, DeviceLoss.StopHost);
 
         WebApplication app = builder.Build();
 

@@ -14,10 +14,8 @@ internal static class EmbeddedSilo
     /// <summary>Adds the silo of a model that is being opened, and a client of it.</summary>
     public static void Add(WebApplicationBuilder builder, WorkerOptions options, WorkerOpening opening)
     {
-        builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
-
-        // There is no supervisor to count on, and nothing else that would serve meanwhile.
-        builder.Services.AddHostedService<ReopenLostDevice>();
+        // There may be no supervisor, and there is nothing else that would serve: a lost device is opened anew.
+        builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout }, whenLost: DeviceLoss.Reopen);
 
         // There is no other silo that a slow start could be tried on.
         builder.Services.AddServingGridClient(client => client.HedgeAfter = null);

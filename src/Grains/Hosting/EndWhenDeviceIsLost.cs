@@ -28,7 +28,7 @@ public sealed class EndWhenDeviceIsLost(WorkerOpening opening, IHostApplicationL
         }
 
         Task<EngineException> lost = worker.Engine.Lost;
-        await lost.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)lost).WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (lost.IsCompletedSuccessfully && !stoppingToken.IsCancellationRequested)
         {
             GridMetrics.DeviceLosses.Add(1);

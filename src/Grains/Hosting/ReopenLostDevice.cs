@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Hosting;
-using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Workers;
 

@@ -28,17 +28,38 @@ public static class WorkerHosting
     /// <returns>The opening, which the host's container disposes.</returns>
     /// <exception cref="StartupException">An option is out of range.</exception>
     public static WorkerOpening AddServingGridWorker(
-        this IHostApplicationBuilder builder, WorkerOptions options, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+        this IHostApplicationBuilder builder,
+        WorkerOptions options,
+        ClusterStore cluster,
+        SiloEndpoints? endpoints = null,
+        DrainOptions? drain = null,
+        DeviceLoss whenLost = DeviceLoss.Reopen)
     {
         options.Validate();
-        return builder.AddServingGridWorker(options, WorkerOpening.Begin(options), cluster, endpoints, drain);
+        return builder.AddServingGridWorker(options, WorkerOpening.Begin(options), cluster, endpoints, drain, whenLost);
     }
 
     /// <summary>The same with an opening that has begun already.</summary>
     public static WorkerOpening AddServingGridWorker(
-        this IHostApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+        this IHostApplicationBuilder builder,
+        WorkerOptions options,
+        WorkerOpening opening,
+        ClusterStore cluster,
+        SiloEndpoints? endpoints = null,
+        DrainOptions? drain = null,
+        DeviceLoss whenLost = DeviceLoss.Reopen)
     {
         builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => opening, SiloNames.New(options.Role), drain));
+        if (whenLost == DeviceLoss.StopHost)
+        {
+            builder.Services.AddSingleton<EndWhenDeviceIsLost>();
+            builder.Services.AddHostedService(provider => provider.GetRequiredService<EndWhenDeviceIsLost>());
+        }
+        else
+        {
+            builder.Services.AddHostedService<ReopenLostDevice>();
+        }
+
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
         return opening;
     }
