@@ -49,6 +49,10 @@ public sealed class GridClient : IGridClient
         Ask(_grains.GetGrain<IGridStatusGrain>(IGridStatusGrain.Key).Get(), cancellation);
 
     /// <inheritdoc/>
+    public Task<GridHealth> GetHealthAsync(CancellationToken cancellation = default) =>
+        Ask(_grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key).Get(), cancellation);
+
+    /// <inheritdoc/>
     public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => _models.Get(model, cancellation);
 
     /// <inheritdoc/>

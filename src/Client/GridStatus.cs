@@ -35,7 +35,7 @@ public sealed record DeviceStatus
     [Id(3)]
     public required string Role { get; init; }
 
-    /// <summary>"serving", "draining" or "failed".</summary>
+    /// <summary>"serving", "recovering", "draining", "failed" or "joining".</summary>
     [Id(4)]
     public required string State { get; init; }
 
@@ -95,6 +95,10 @@ public sealed record DeviceStatus
     /// <summary>Class of its arithmetic: answers go on, and blocks travel, among devices of one class only.</summary>
     [Id(19)]
     public string? Numerics { get; init; }
+
+    /// <summary>Why it does not serve, in one sentence; null while it does.</summary>
+    [Id(20)]
+    public string? Trouble { get; init; }
 }
 
 /// <summary>What a silo answers when it is asked.</summary>

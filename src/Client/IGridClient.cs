@@ -10,6 +10,10 @@ public interface IGridClient
     /// <summary>The models served now.</summary>
     Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default);
 
+    /// <summary>Which models a device takes requests for at this moment, or why there is none. Cheap: for probes.</summary>
+    /// <exception cref="GridException"><see cref="GridError.Unavailable"/>: the grid does not answer within seconds.</exception>
+    Task<GridHealth> GetHealthAsync(CancellationToken cancellation = default);
+
     /// <summary>The tokenizer and chat template of a model, fetched from the grid once and kept until the grid serves another file under its name.</summary>
     /// <exception cref="GridException"><see cref="GridError.ModelNotFound"/></exception>
     Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default);

@@ -46,6 +46,15 @@ internal static partial class GrainsLog
     [LoggerMessage(13, LogLevel.Warning, "The lost device {Device} could not be closed: {Reason}")]
     public static partial void LostDeviceNotClosed(this ILogger log, string device, string reason);
 
+    [LoggerMessage(14, LogLevel.Critical, "The process ends with exit code {Code} because its device {Device} is lost: {Reason}")]
+    public static partial void EndsWithoutDevice(this ILogger log, string device, int code, string? reason);
+
+    [LoggerMessage(15, LogLevel.Warning, "The lost device {Device} was opened anew in {Seconds:0.0} s and serves again")]
+    public static partial void DeviceReopened(this ILogger log, string device, double seconds);
+
+    [LoggerMessage(16, LogLevel.Error, "The lost device {Device} cannot be opened anew: {Reason} (the next attempt follows in {Seconds:0} s)")]
+    public static partial void DeviceNotReopened(this ILogger log, string device, string reason, double seconds);
+
     [LoggerMessage(20, LogLevel.Warning, "{Sentence}")]
     public static partial void DevicePassedOver(this ILogger log, string sentence);
 

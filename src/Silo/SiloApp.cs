@@ -17,6 +17,14 @@ internal static class SiloApp
     /// <exception cref="StartupException">An option is out of range. A model or device that cannot be used ends the start of the host.</exception>
     public static WebApplication Create(SiloOptions options)
     {
+        options.Worker.Validate();
+        return Create(options, WorkerOpening.Begin(options.Worker));
+    }
+
+    /// <param name="options">Valid options.</param>
+    /// <param name="opening">The worker's opening, which has begun; the app disposes it.</param>
+    public static WebApplication Create(SiloOptions options, WorkerOpening opening)
+    {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(options.Urls);
         builder.Services.AddSingleton(provider => new ConnectionDoor(
@@ -37,7 +45,7 @@ internal static class SiloApp
             options.Address,
             options.Port == 0 ? free.SiloPort : options.Port,
             options.GatewayPort == 0 ? free.GatewayPort : options.GatewayPort);
-        builder.AddServingGridWorker(options.Worker, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain });
+        builder.AddServingGridWorker(options.Worker, opening, options.Cluster, endpoints, new DrainOptions { Timeout = options.Drain }, DeviceLoss.StopHost);
 
         WebApplication app = builder.Build();
 
@@ -47,7 +55,7 @@ internal static class SiloApp
         app.Use((context, next) => WebPages.Refuse(context.Request, options.AllowedHosts, anyHost: context.Request.Path == "/health") is { } sentence
             ? Results.Text(sentence, statusCode: StatusCodes.Status403Forbidden).ExecuteAsync(context)
             : next(context));
-        app.MapGet("/health", (LocalDevice device) => device.Load().State == DeviceState.Serving ? Results.Text("ok") : Results.Text(device.Load().State.ToString(), statusCode: 503));
+        app.MapGet("/health", (LocalDevice device) => Health(device.Load()));
         app.MapGet("/metrics", (PrometheusExporter metrics) => Results.Text(metrics.Render(), PrometheusExporter.ContentType));
         return app;
     }
@@ -58,6 +66,10 @@ internal static class SiloApp
         DeviceIdentity device = app.Services.GetRequiredService<LocalDevice>().Identity;
         Console.WriteLine($"ready: {device.Id} serves {device.Model.Name} on {device.Hardware}, status on {string.Join(", ", app.Urls)}");
     }
+
+    private static IResult Health(DeviceLoad load) => load.State == DeviceState.Serving
+        ? Results.Text("ok")
+        : Results.Text(load.Trouble is null ? load.State.ToString() : $"{load.State}: {load.Trouble}", statusCode: StatusCodes.Status503ServiceUnavailable);
 
     private static void AddLogging(ILoggingBuilder logging, bool verbose)
     {

@@ -9,6 +9,9 @@ internal sealed class ConnectingGridClient(GridConnection connection) : IGridCli
     public async Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) =>
         await connection.Client.GetModelTextAsync(model, cancellation);
 
+    public async Task<GridHealth> GetHealthAsync(CancellationToken cancellation = default) =>
+        await connection.Client.GetHealthAsync(cancellation);
+
     public async Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default) =>
         await connection.Client.GetStatusAsync(cancellation);
 

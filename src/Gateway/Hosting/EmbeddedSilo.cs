@@ -14,7 +14,8 @@ internal static class EmbeddedSilo
     /// <summary>Adds the silo of a model that is being opened, and a client of it.</summary>
     public static void Add(WebApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, bool? allowNumericsChange = null)
     {
-        builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout });
+        // There may be no supervisor, and there is nothing else that would serve: a lost device is opened anew.
+        builder.AddServingGridWorker(options, opening, ClusterStore.Local, drain: new DrainOptions { Timeout = DrainTimeout }, whenLost: DeviceLoss.Reopen);
 
         builder.Services.AddServingGridClient(client =>
         {

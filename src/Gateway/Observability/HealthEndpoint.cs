@@ -4,7 +4,7 @@ using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.Observability;
 
-/// <summary><c>GET /health</c>: 200 while the grid serves a model, 503 and the reason otherwise. For load balancers and probes.</summary>
+/// <summary><c>GET /health</c>: 200 while a device of the grid takes requests, 503 and the reason otherwise. For load balancers and probes.</summary>
 internal sealed class HealthEndpoint(IGridClient grid, TimeProvider time)
 {
     // Probes give up after a second or a few: an answer that comes later is no answer.
@@ -12,22 +12,21 @@ internal sealed class HealthEndpoint(IGridClient grid, TimeProvider time)
 
     public async Task HandleAsync(HttpContext context)
     {
-        (string[] models, string? reason) = await FindModelsAsync(context.RequestAborted);
-        context.Response.StatusCode = models.Length > 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        var health = new HealthResponse(models.Length > 0 ? "ok" : "unavailable", models, reason);
-        await context.Response.WriteJsonAsync(health, GatewayJson.Default.HealthResponse);
+        GridHealth health = await ReadAsync(context.RequestAborted);
+        bool serves = health.Models.Count > 0;
+        context.Response.StatusCode = serves ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        await context.Response.WriteJsonAsync(new HealthResponse(serves ? "ok" : "unavailable", health.Models, health.Reason), GatewayJson.Default.HealthResponse);
     }
 
-    private async Task<(string[] Models, string? Reason)> FindModelsAsync(CancellationToken aborted)
+    private async Task<GridHealth> ReadAsync(CancellationToken aborted)
     {
         try
         {
-            IReadOnlyList<ModelCard> cards = await grid.GetModelsAsync(aborted).WaitAsync(Deadline, time, aborted);
-            return cards.Count > 0 ? ([.. cards.Select(card => card.Name)], null) : ([], "The grid serves no model.");
+            return await grid.GetHealthAsync(aborted).WaitAsync(Deadline, time, aborted);
         }
         catch (Exception failure) when (failure is GridException or TimeoutException)
         {
-            return ([], failure is TimeoutException ? "The grid does not answer." : failure.Message);
+            return new GridHealth { Models = [], Reason = failure is TimeoutException ? "The grid does not answer." : failure.Message };
         }
     }
 }

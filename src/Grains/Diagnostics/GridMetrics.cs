@@ -34,6 +34,12 @@ internal static class GridMetrics
     public static readonly Counter<long> BreakerOpened = Meter.CreateCounter<long>(
         "servinggrid_prefill_breaker_opened_total", description: "Times that a prefill device was taken out of the choice, by device.");
 
+    public static readonly Counter<long> DeviceLosses = Meter.CreateCounter<long>(
+        "servinggrid_device_losses_total", description: "Times that this process's device was lost: engines that failed for good.");
+
+    public static readonly Counter<long> DeviceReopenings = Meter.CreateCounter<long>(
+        "servinggrid_device_reopenings_total", description: "Times that a lost device was opened anew.");
+
     public static readonly UpDownCounter<long> ActiveRequests = Meter.CreateUpDownCounter<long>(
         "servinggrid_active_requests", description: "Request grains at work on this silo.");
 }

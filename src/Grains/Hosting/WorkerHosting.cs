@@ -28,15 +28,26 @@ public static class WorkerHosting
     /// <returns>The opening, which the host's container disposes.</returns>
     /// <exception cref="StartupException">An option is out of range.</exception>
     public static WorkerOpening AddServingGridWorker(
-        this IHostApplicationBuilder builder, WorkerOptions options, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+        this IHostApplicationBuilder builder,
+        WorkerOptions options,
+        ClusterStore cluster,
+        SiloEndpoints? endpoints = null,
+        DrainOptions? drain = null,
+        DeviceLoss whenLost = DeviceLoss.Reopen)
     {
         options.Validate();
-        return builder.AddServingGridWorker(options, WorkerOpening.Begin(options), cluster, endpoints, drain);
+        return builder.AddServingGridWorker(options, WorkerOpening.Begin(options), cluster, endpoints, drain, whenLost);
     }
 
     /// <summary>The same with an opening that has begun already.</summary>
     public static WorkerOpening AddServingGridWorker(
-        this IHostApplicationBuilder builder, WorkerOptions options, WorkerOpening opening, ClusterStore cluster, SiloEndpoints? endpoints = null, DrainOptions? drain = null)
+        this IHostApplicationBuilder builder,
+        WorkerOptions options,
+        WorkerOpening opening,
+        ClusterStore cluster,
+        SiloEndpoints? endpoints = null,
+        DrainOptions? drain = null,
+        DeviceLoss whenLost = DeviceLoss.Reopen)
     {
         builder.UseOrleans(silo => silo.UseServingGridCluster(cluster, endpoints).AddServingGridWorker(options, _ => opening, SiloNames.New(options.Role), drain));
         if (cluster.Kind == ClusterKind.Local)
@@ -46,6 +57,16 @@ public static class WorkerHosting
 
             // There is no other device: one that is opened anew as another kind goes on with what the first began.
             builder.Services.Configure<GridClientOptions>(client => client.AllowNumericsChange = true);
+        }
+
+        if (whenLost == DeviceLoss.StopHost)
+        {
+            builder.Services.AddSingleton<EndWhenDeviceIsLost>();
+            builder.Services.AddHostedService(provider => provider.GetRequiredService<EndWhenDeviceIsLost>());
+        }
+        else
+        {
+            builder.Services.AddHostedService<ReopenLostDevice>();
         }
 
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = (drain ?? new DrainOptions()).Timeout + TimeSpan.FromSeconds(10));
@@ -71,7 +92,12 @@ public static class WorkerHosting
 
         IServiceCollection services = silo.Services;
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(opening);
+        services.AddSingleton(provider =>
+        {
+            WorkerOpening begun = opening(provider);
+            begun.LogTo(provider.GetRequiredService<ILoggerFactory>());
+            return begun;
+        });
 
         // Asked for by what runs once the silo is active, and GridMembership lets it become active when the worker is open: nobody waits here.
         services.AddSingleton(provider => provider.GetRequiredService<WorkerOpening>().Worker.GetAwaiter().GetResult());

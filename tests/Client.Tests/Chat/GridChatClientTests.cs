@@ -25,6 +25,8 @@ public sealed class GridChatClientTests
 
         public Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default) => throw new NotSupportedException();
 
+        public Task<GridHealth> GetHealthAsync(CancellationToken cancellation = default) => throw new NotSupportedException();
+
         public Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default) => throw new NotSupportedException();
 
         public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => Task.FromResult<ModelText>(new Text());

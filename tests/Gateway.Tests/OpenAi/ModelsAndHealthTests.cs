@@ -22,10 +22,17 @@ public sealed class ModelsAndHealthTests
         await using GatewayServer server = await GatewayServer.StartAsync();
         Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
 
-        server.Grid.ModelsFailure = new GridException(GridError.Unavailable, "No silo.");
+        server.Grid.Health = new GridHealth { Models = [], Reason = "No device serves." };
+        await AssertUnavailableAsync(server, "No device serves.");
+        server.Grid.HealthFailure = new GridException(GridError.Unavailable, "No silo.");
+        await AssertUnavailableAsync(server, "No silo.");
+    }
+
+    private static async Task AssertUnavailableAsync(GatewayServer server, string reason)
+    {
         using HttpResponseMessage response = await server.Http.GetAsync("/health");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
-        Assert.Equal("""{"status":"unavailable","models":[],"reason":"No silo."}""", await response.Content.ReadAsStringAsync());
+        Assert.Equal($$"""{"status":"unavailable","models":[],"reason":"{{reason}}"}""", await response.Content.ReadAsStringAsync());
     }
 
     [Fact]

@@ -29,13 +29,18 @@ internal sealed class ScriptedGrid : IGridClient
 
     public int Active => Volatile.Read(ref _active);
 
-    public Exception? ModelsFailure { get; set; }
+    public Exception? HealthFailure { get; set; }
+
+    public GridHealth Health { get; set; } = new() { Models = [Card.Name] };
 
     /// <summary>Produces the items of an answer; by default two tokens and a stop.</summary>
     public Func<GenerateRequest, CancellationToken, IAsyncEnumerable<TextUpdate>> Script { get; set; } = (request, _) => Say(request, "Hi", "!");
 
     public Task<IReadOnlyList<ModelCard>> GetModelsAsync(CancellationToken cancellation = default) =>
-        ModelsFailure is null ? Task.FromResult<IReadOnlyList<ModelCard>>([Card]) : Task.FromException<IReadOnlyList<ModelCard>>(ModelsFailure);
+        Task.FromResult<IReadOnlyList<ModelCard>>([Card]);
+
+    public Task<GridHealth> GetHealthAsync(CancellationToken cancellation = default) =>
+        HealthFailure is null ? Task.FromResult(Health) : Task.FromException<GridHealth>(HealthFailure);
 
     public GridStatus Status { get; } = new() { At = DateTimeOffset.UnixEpoch, Models = [Card], Devices = [] };
 

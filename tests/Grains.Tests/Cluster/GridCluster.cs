@@ -29,7 +29,7 @@ internal sealed class GridCluster : IAsyncDisposable
         builder.ConfigureSilo((silo, host) =>
         {
             WorkerOptions worker = options(Interlocked.Increment(ref index));
-            host.AddServingGridWorker(worker, _ => WorkerOpening.Begin(_ => _workers.GetOrAdd(silo.SiloName, _ => Open(silo.SiloName, worker))), silo.SiloName);
+            host.AddServingGridWorker(worker, _ => WorkerOpening.Begin((_, _) => _workers.GetOrAdd(silo.SiloName, _ => Open(silo.SiloName, worker))), silo.SiloName);
         });
         _cluster = builder.Build();
     }
