@@ -2,7 +2,10 @@ using ServingGrid.Model;
 
 namespace ServingGrid.Client;
 
-/// <summary>How tokens are chosen. The defaults sample from the model's own distribution. Values out of range (<see cref="SamplingRanges"/>) are refused.</summary>
+/// <summary>
+/// How tokens are chosen. The defaults sample from the model's own distribution. Values out of range (<see cref="SamplingRanges"/>) are
+/// refused.
+/// </summary>
 [GenerateSerializer, Immutable]
 public sealed record SamplingOptions
 {

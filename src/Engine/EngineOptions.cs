@@ -57,8 +57,8 @@ public sealed record EngineOptions
     public TimeSpan ReservationLifetime { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How often within <see cref="FailureWindow"/> the engine may fail and come back. One failure more, and it is out of service for good, so that somebody looks at the
-    /// device: 0 lets the first one be the last.
+    /// How often within <see cref="FailureWindow"/> the engine may fail and come back. One failure more, and it is out of service for good,
+    /// so that somebody looks at the device: 0 lets the first one be the last.
     /// </summary>
     public int MaxFailures { get; init; } = 5;
 
@@ -84,7 +84,8 @@ public sealed record EngineOptions
         Check(ContextLength is null or >= 2, nameof(ContextLength), ContextLength, "at least 2");
         Check(ReservationLifetime > TimeSpan.Zero && ReservationLifetime <= TimeSpan.FromHours(1), nameof(ReservationLifetime), ReservationLifetime, "above zero and at most an hour");
         Check(MaxFailures is >= 0 and <= 1000, nameof(MaxFailures), MaxFailures, "in 0 … 1000");
-        Check(FailureWindow > TimeSpan.Zero && FailureWindow <= TimeSpan.FromDays(1), nameof(FailureWindow), FailureWindow, "above zero and at most a day");
+        bool windowHolds = FailureWindow > TimeSpan.Zero && FailureWindow <= TimeSpan.FromDays(1);
+        Check(windowHolds, nameof(FailureWindow), FailureWindow, "above zero and at most a day");
     }
 
     private static void Check<T>(bool holds, string name, T value, string range)

@@ -28,7 +28,9 @@ public sealed record EngineStatus
     /// <summary>Steps that failed as a whole.</summary>
     public long FailedSteps { get; init; }
 
-    /// <summary>Of <see cref="FailedSteps"/>, those whose sequences all went on one at a time: nobody was to blame, and nobody has noticed.</summary>
+    /// <summary>
+    /// Of <see cref="FailedSteps"/>, those whose sequences all went on one at a time: nobody was to blame, and nobody has noticed.
+    /// </summary>
     public long TransientFailures { get; init; }
 
     /// <summary>Sequences that ended by their own fault (<see cref="EngineException.BlamesSequence"/>).</summary>

@@ -171,7 +171,8 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// </summary>
     /// <returns>
     /// Ends when the engine's thread is free again: true if all was computed, false if the engine had other work. Fails with an
-    /// <see cref="EngineException"/> if what it computes fails on a device that computes otherwise, and with whatever the engine has to recover from if it does not.
+    /// <see cref="EngineException"/> if what it computes fails on a device that computes otherwise, and with whatever the engine has to
+    /// recover from if it does not.
     /// </returns>
     public Task<bool> WarmUpAsync()
     {
@@ -188,7 +189,8 @@ public sealed class InferenceEngine : IAsyncDisposable
             try
             {
                 // Later on, blocks hold what is not to be written over.
-                end.SetResult(_life.Health == EngineHealth.Serving && !_core.Ledger.HasAccepted && _warmUp.Run(isWanted: () => !_commands.IsEmpty));
+                bool isIdle = _life.Health == EngineHealth.Serving && !_core.Ledger.HasAccepted;
+                end.SetResult(isIdle && _warmUp.Run(isWanted: () => !_commands.IsEmpty));
             }
             catch (EngineException e)
             {
@@ -263,7 +265,8 @@ public sealed class InferenceEngine : IAsyncDisposable
     private Refusal? Unavailable() => _life.Health switch
     {
         EngineHealth.Serving => null,
-        EngineHealth.Recovering => new Refusal(RefusalReason.Failed, "the device has failed and serves again soon", RetryAfter: RecoveryTime),
+        EngineHealth.Recovering => new Refusal(
+            RefusalReason.Failed, "the device has failed and serves again soon", RetryAfter: RecoveryTime),
         EngineHealth.Failed => new Refusal(RefusalReason.Failed, $"the device has failed: {_life.Failure}"),
         _ => new Refusal(RefusalReason.Stopping, "the engine is stopping"),
     };

@@ -50,7 +50,8 @@ public sealed record SamplingParameters
     /// <param name="most">How many that may be.</param>
     /// <param name="vocabularySize">To keep as many as there are is to keep all, in order of id.</param>
     internal bool NeedsOnlyCandidates(int most, int vocabularySize) =>
-        LogProbabilities is null && LogitBias is not { Count: > 0 } && !HasPenalties && (IsGreedy || (TopK > 0 && TopK <= most && TopK < vocabularySize));
+        LogProbabilities is null && LogitBias is not { Count: > 0 } && !HasPenalties
+        && (IsGreedy || (TopK > 0 && TopK <= most && TopK < vocabularySize));
 
     /// <summary>The first value out of range, as (parameter, sentence), or null.</summary>
     /// <param name="vocabularySize">Valid token ids are below it.</param>

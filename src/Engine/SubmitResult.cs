@@ -26,7 +26,8 @@ public enum RefusalReason
 /// <param name="Reason">What the caller decides by.</param>
 /// <param name="Message">One sentence.</param>
 /// <param name="Parameter">The field that is wrong ("top_p"), with <see cref="RefusalReason.InvalidRequest"/> and <see cref="RefusalReason.TooLong"/>.</param>
-/// <param name="RetryAfter">With <see cref="RefusalReason.QueueFull"/>, and with <see cref="RefusalReason.Failed"/> while the engine recovers.</param>
+/// <param name="RetryAfter">With <see cref="RefusalReason.QueueFull"/>, and with <see cref="RefusalReason.Failed"/> while the engine
+/// recovers.</param>
 public sealed record Refusal(RefusalReason Reason, string Message, string? Parameter = null, TimeSpan? RetryAfter = null);
 
 /// <summary>The answer to a request for work: exactly one of the two is set.</summary>

@@ -104,8 +104,8 @@ public abstract class Device : IDisposable
 
     /// <summary>
     /// The <paramref name="count"/> largest logits of each of the first <paramref name="rows"/> rows, by value descending, then
-    /// id ascending: <c>ids[row · count + i]</c>, <c>values[row · count + i]</c>. NaN, of whichever sign, counts as larger than +∞ and is returned as NaN: the first
-    /// value of a row is a number only if the whole row holds neither NaN nor +∞. Waits for the result.
+    /// id ascending: <c>ids[row · count + i]</c>, <c>values[row · count + i]</c>. NaN, of whichever sign, counts as larger than +∞ and is
+    /// returned as NaN: the first value of a row is a number only if the whole row holds neither NaN nor +∞. Waits for the result.
     /// </summary>
     public abstract void TopCandidates(Tensor logits, int rows, int count, Span<int> ids, Span<float> values);
 

@@ -6,7 +6,9 @@ namespace ServingGrid.Model;
 /// <param name="Most">The largest value.</param>
 public sealed record SamplingRange(string Name, double Least, double Most)
 {
-    /// <summary>Compared in single precision, so that what a request says in decimal digits is in or out whatever it was rounded to. NaN is out.</summary>
+    /// <summary>
+    /// Compared in single precision, so that what a request says in decimal digits is in or out whatever it was rounded to. NaN is out.
+    /// </summary>
     public bool Holds(float value) => value >= (float)Least && value <= (float)Most;
 
     /// <summary>The parameter and what is wrong with its value, or null.</summary>
@@ -19,15 +21,17 @@ public sealed record SamplingRange(string Name, double Least, double Most)
 }
 
 /// <summary>
-/// What sampling parameters may be: one definition for the gateway, for clients and for engines. Where OpenAI has a range it is OpenAI's own. The others are those in
-/// which the arithmetic on logits of any model stays finite.
+/// What sampling parameters may be: one definition for the gateway, for clients and for engines. Where OpenAI has a range it is OpenAI's
+/// own. The others are those in which the arithmetic on logits of any model stays finite.
 /// </summary>
 public static class SamplingRanges
 {
     /// <summary>Most tokens that a <see cref="LogitBias"/> may name: each costs time in every step.</summary>
     public const int MaxBiases = 1024;
 
-    /// <summary>0 is greedy. However small it is, it must not be taken for 0: the draw is then between the tokens that share the largest logit.</summary>
+    /// <summary>
+    /// 0 is greedy. However small it is, it must not be taken for 0: the draw is then between the tokens that share the largest logit.
+    /// </summary>
     public static SamplingRange Temperature { get; } = new("temperature", 0, 2);
 
     /// <summary>−1 and 0 keep all.</summary>
@@ -39,8 +43,9 @@ public static class SamplingRanges
     public static SamplingRange MinP { get; } = new("min_p", 0, 1);
 
     /// <summary>
-    /// OpenAI has none. It is a factor, so that both ends must be far from those of single precision: logits beyond ±65504 do not occur in models made for F16, and a hundred times
-    /// that is still an ordinary number. What changes an answer's style lies in 0.8 … 2; at the ends seen tokens are as good as forced or forbidden.
+    /// OpenAI has none. It is a factor, so that both ends must be far from those of single precision: logits beyond ±65504 do not occur in
+    /// models made for F16, and a hundred times that is still an ordinary number. What changes an answer's style lies in 0.8 … 2; at the
+    /// ends seen tokens are as good as forced or forbidden.
     /// </summary>
     public static SamplingRange RepetitionPenalty { get; } = new("repetition_penalty", 0.01, 100);
 

@@ -21,6 +21,7 @@ Benchmark[] benchmarks =
     new("cuda-check", "CUDA tests and benchmarks on a machine with a GPU: started by Devices/cuda-check", DeviceCheck.RunAsync),
     new("kv-transfer", "KV blocks between two silos, beside a plain socket and a memory copy", KvTransferBenchmark.RunAsync, "none"),
     new("handover", "what a prefill on another engine adds to the time to first token", HandoverBenchmark.RunAsync, "none"),
+    new("recovery", "how long an engine is away when its device fails for three steps", RecoveryBenchmark.RunAsync, "none"),
     new("routing", "choosing among 1,000 devices by 1,000,000 indexed blocks", RoutingBenchmark.RunAsync, "--devices N   --blocks N   --decisions N"),
     new("cpu-kernels", "the CPU device's operations and whole steps, beside the processor's peaks", KernelBenchmark.RunAsync, "--threads N   --types Q8_0,…   --shape 135m or 1.1b   --isa portable, avx2 or avx512   --jit no   --only NAME: what starts so"),
     new("threads", "the CPU device's threads: starting an operation, being idle, sharing cores with other programs", PoolBenchmark.RunAsync, "--threads N   --programs N   --seconds N"),

@@ -140,8 +140,8 @@ internal sealed class BlockManager
     }
 
     /// <summary>
-    /// Makes blocks that have become full findable. Call after <see cref="Sequence.Computed"/> has grown, and only when the logits of a row that has read all of them were
-    /// valid: a key that is not a number would spoil whoever finds it.
+    /// Makes blocks that have become full findable. Call after <see cref="Sequence.Computed"/> has grown, and only when the logits of a row
+    /// that has read all of them were valid: a key that is not a number would spoil whoever finds it.
     /// </summary>
     public void OfferFullBlocks(Sequence sequence)
     {
@@ -160,7 +160,9 @@ internal sealed class BlockManager
         }
     }
 
-    /// <summary>Makes unfindable what a sequence has read: one of its blocks may hold what is not a number. Others may hold them still.</summary>
+    /// <summary>
+    /// Makes unfindable what a sequence has read: one of its blocks may hold what is not a number. Others may hold them still.
+    /// </summary>
     public void Distrust(Sequence sequence)
     {
         for (int block = 0; block < sequence.OfferedBlocks && _cache is not null; block++)
@@ -169,7 +171,9 @@ internal sealed class BlockManager
         }
     }
 
-    /// <summary>New books: nothing can be found, nothing is being computed, and all blocks are free but those of <paramref name="holders"/>.</summary>
+    /// <summary>
+    /// New books: nothing can be found, nothing is being computed, and all blocks are free but those of <paramref name="holders"/>.
+    /// </summary>
     public void Reset(IEnumerable<Sequence> holders)
     {
         _inWork.Clear();

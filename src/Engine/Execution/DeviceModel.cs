@@ -61,8 +61,8 @@ internal sealed class DeviceModel : IDisposable
     public RopeTable Rope { get; private set; } = null!;
 
     /// <summary>
-    /// Prepares RoPE for so many positions. Not with the weights: how many there can be is known once the KV cache is allocated, and a file may promise a thousand times as
-    /// many.
+    /// Prepares RoPE for so many positions. Not with the weights: how many there can be is known once the KV cache is allocated, and a file
+    /// may promise a thousand times as many.
     /// </summary>
     public void PrepareRope(Device device, int contextLength) => Rope = Own(device.LoadRope(Config.Rope, contextLength));
 

@@ -6,7 +6,9 @@ using ServingGrid.Kernels;
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>All of an engine that its thread alone touches: composes scheduler, step and book-keeping.</summary>
-/// <remarks>What goes wrong for one sequence ends that sequence; what is thrown out of here has nobody to blame (<see cref="EngineLoop"/>).</remarks>
+/// <remarks>
+/// What goes wrong for one sequence ends that sequence; what is thrown out of here has nobody to blame (<see cref="EngineLoop"/>).
+/// </remarks>
 internal sealed class EngineCore
 {
     private readonly EngineResources _resources;
@@ -137,8 +139,8 @@ internal sealed class EngineCore
     }
 
     /// <summary>
-    /// Fails every sequence and forgets what the cache holds, whatever the books say. Blocks that others are copying stay theirs until they are done, and their sequences
-    /// live until then.
+    /// Fails every sequence and forgets what the cache holds, whatever the books say. Blocks that others are copying stay theirs until they
+    /// are done, and their sequences live until then.
     /// </summary>
     public void GiveUp(EngineException reason)
     {
@@ -234,7 +236,9 @@ internal sealed class EngineCore
         Sequence sequence = _plan.Work[0].Sequence;
         _isolation.Clear();
         Handovers.Fail(sequence, new EngineException(
-            EngineFailure.SequenceFailed, $"the step of {sequence.Request.Id} fails on a device that computes others: {error.Message}", error));
+            EngineFailure.SequenceFailed,
+            $"the step of {sequence.Request.Id} fails on a device that computes others: {error.Message}",
+            error));
     }
 
     private void EndIsolation()

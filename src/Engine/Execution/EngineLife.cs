@@ -46,8 +46,8 @@ internal sealed class EngineLife
     private EngineHealth Now => _end ?? (_recovering ? EngineHealth.Recovering : _draining ? EngineHealth.Draining : EngineHealth.Serving);
 
     /// <summary>
-    /// Posts a command if the engine takes work. One that was posted is before the end of a drain: whoever sees <see cref="EngineHealth.Draining"/> and then no command has
-    /// seen all of them.
+    /// Posts a command if the engine takes work. One that was posted is before the end of a drain: whoever sees <see
+    /// cref="EngineHealth.Draining"/> and then no command has seen all of them.
     /// </summary>
     public bool TryPost(CommandQueue commands, Action command)
     {

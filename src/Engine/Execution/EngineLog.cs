@@ -19,13 +19,15 @@ internal static partial class EngineLog
     [LoggerMessage(5, LogLevel.Error, "A step failed on {Device}: its {Sequences} sequences go on one at a time")]
     public static partial void StepFailed(ILogger logger, Exception exception, string device, int sequences);
 
-    [LoggerMessage(6, LogLevel.Warning, "A step that failed on {Device} succeeds with each of its sequences alone: no sequence is to blame")]
+    [LoggerMessage(
+        6, LogLevel.Warning, "A step that failed on {Device} succeeds with each of its sequences alone: no sequence is to blame")]
     public static partial void StepFailureWasTransient(ILogger logger, string device);
 
     [LoggerMessage(7, LogLevel.Error, "One sequence is failed, the others go on: {Reason}")]
     public static partial void Blamed(ILogger logger, Exception? exception, string reason);
 
-    [LoggerMessage(8, LogLevel.Warning, "The logits of {Id} are not numbers: it is computed once more from the start, and what it has read is not used again")]
+    [LoggerMessage(
+        8, LogLevel.Warning, "The logits of {Id} are not numbers: it is computed once more, and what it has read is not used again")]
     public static partial void StartsOver(ILogger logger, string id);
 
     [LoggerMessage(9, LogLevel.Error, "{Device} failed and no sequence is to blame: {Sequences} sequences and the KV cache are given up")]

@@ -6,7 +6,8 @@ namespace ServingGrid.Engine.Execution;
 /// <summary>
 /// An engine's thread: commands, steps, sleep; and what becomes of an exception that no sequence is to blame for. See ADR 9.
 /// </summary>
-internal sealed class EngineLoop(EngineCore core, CommandQueue commands, EngineLife life, OutputSignal outputs, FailureBudget failures, TimeProvider time, ILogger logger)
+internal sealed class EngineLoop(
+    EngineCore core, CommandQueue commands, EngineLife life, OutputSignal outputs, FailureBudget budget, TimeProvider time, ILogger logger)
 {
     // Between two attempts to come back; a device that computes is back at the first.
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(100);
@@ -96,18 +97,19 @@ internal sealed class EngineLoop(EngineCore core, CommandQueue commands, EngineL
     }
 
     /// <summary>
-    /// Gives up the sequences and all that the cache holds, and serves again if the device computes. Null: it does, or the engine is to stop. Otherwise what it is
-    /// lost by.
+    /// Gives up the sequences and all that the cache holds, and serves again if the device computes. Null: it does, or the engine is to
+    /// stop. Otherwise what it is lost by.
     /// </summary>
     private EngineException? Recover(Exception failure)
     {
         long start = time.GetTimestamp();
-        while (failure is not DeviceFault { IsLost: true } && failures.TrySpend())
+        while (failure is not DeviceFault { IsLost: true } && budget.TrySpend())
         {
             life.BeginRecovery();
             core.Statistics.NoteFailure(failure.Message);
             EngineLog.Recovering(logger, failure, core.DeviceName, core.Ledger.Live.Count);
-            core.GiveUp(new EngineException(EngineFailure.DeviceFailed, $"the device failed, and serves again soon: {failure.Message}", failure));
+            core.GiveUp(new EngineException(
+                EngineFailure.DeviceFailed, $"the device failed, and serves again soon: {failure.Message}", failure));
             try
             {
                 commands.RunAll();

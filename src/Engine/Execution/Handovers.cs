@@ -107,7 +107,9 @@ internal sealed class Handovers(
     /// <summary>Ends a sequence whose own work has thrown.</summary>
     public void Blame(Sequence sequence, Exception error) => Fail(sequence, EngineException.OfSequence(sequence.Request.Id, error));
 
-    /// <summary>Closes what others may copy of a sequence, and fails it when no copy is in progress any longer. It computes nothing more.</summary>
+    /// <summary>
+    /// Closes what others may copy of a sequence, and fails it when no copy is in progress any longer. It computes nothing more.
+    /// </summary>
     /// <returns>False when nobody else has anything to do with its blocks: nothing was done.</returns>
     public bool TryGiveUp(Sequence sequence, EngineException reason)
     {

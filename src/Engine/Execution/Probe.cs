@@ -4,8 +4,8 @@ using ServingGrid.Kernels;
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>
-/// A step of the engine's own that cannot fail by anybody's fault, in a block that is never given to a sequence: tells whether the device computes at all, when one of
-/// theirs has failed. Engine's thread.
+/// A step of the engine's own that cannot fail by anybody's fault, in a block that is never given to a sequence: tells whether the device
+/// computes at all, when one of theirs has failed. Engine's thread.
 /// </summary>
 internal sealed class Probe
 {

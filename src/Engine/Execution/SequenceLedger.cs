@@ -70,7 +70,8 @@ internal sealed class SequenceLedger(
     }
 
     /// <summary>The next token of a sequence that has caught up.</summary>
-    /// <returns>What its own work (its reader, its detokenizer, its stop rules) has thrown, if it did: it cannot go on, and is the caller's to fail.</returns>
+    /// <returns>What its own work (its reader, its detokenizer, its stop rules) has thrown, if it did: it cannot go on, and is the caller's
+    /// to fail.</returns>
     public Exception? Accept(Sequence sequence, ChosenToken chosen)
     {
         if (sequence.FirstToken == 0)

@@ -3,8 +3,8 @@ using ServingGrid.Engine.Scheduling;
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>
-/// The sequences of a step that failed as a whole: they go on one at a time, each with what was planned for it, until one fails alone or all have passed.
-/// Engine's thread.
+/// The sequences of a step that failed as a whole: they go on one at a time, each with what was planned for it, until one fails alone or
+/// all have passed. Engine's thread.
 /// </summary>
 internal sealed class StepIsolation(Scheduler scheduler)
 {

@@ -6,9 +6,9 @@ namespace ServingGrid.Engine.Execution;
 
 /// <summary>Computes one plan: rows into a batch, the forward pass, a token for each sequence that has caught up. Engine's thread.</summary>
 /// <remarks>
-/// The last row of a chunk that fills a block gets logits too, although no token is chosen by them: it has read every key and value of its sequence so far, in every layer, so
-/// that blocks can be found by others, or sent to them, only when they were seen to hold numbers. That is one row of logits for each block at most, and no wait for the device
-/// that there would not be anyway.
+/// The last row of a chunk that fills a block gets logits too, although no token is chosen by them: it has read every key and value of its
+/// sequence so far, in every layer, so that blocks can be found by others, or sent to them, only when they were seen to hold numbers. That
+/// is one row of logits for each block at most, and no wait for the device that there would not be anyway.
 /// </remarks>
 internal sealed class StepRunner
 {
@@ -31,13 +31,18 @@ internal sealed class StepRunner
     /// <summary>Tokens of a block.</summary>
     public int BlockSize => _resources.Layout.BlockSize;
 
-    /// <summary>What became of the rows with logits of the last step, in the plan's order of those for which <see cref="HasRow"/> holds.</summary>
+    /// <summary>
+    /// What became of the rows with logits of the last step, in the plan's order of those for which <see cref="HasRow"/> holds.
+    /// </summary>
     public ReadOnlySpan<Choice> Choices => _choices.AsSpan(0, _rows.Count);
 
     /// <summary>True if a share of a step has a row with logits.</summary>
-    public bool HasRow(PlannedWork work) => work.Completes || ((_sharesBlocks || work.Sequence.Prefill is not null) && work.FillsBlock(BlockSize));
+    public bool HasRow(PlannedWork work) =>
+        work.Completes || ((_sharesBlocks || work.Sequence.Prefill is not null) && work.FillsBlock(BlockSize));
 
-    /// <summary>Returns when the device has done all of it. Until then, and if it throws, nothing that belongs to a sequence has changed.</summary>
+    /// <summary>
+    /// Returns when the device has done all of it. Until then, and if it throws, nothing that belongs to a sequence has changed.
+    /// </summary>
     public void Run(StepPlan plan)
     {
         _batch.Clear();

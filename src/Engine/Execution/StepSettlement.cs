@@ -6,8 +6,8 @@ using ServingGrid.Engine.Scheduling;
 namespace ServingGrid.Engine.Execution;
 
 /// <summary>
-/// What becomes of a step's sequences once it is computed: blocks that were seen to hold numbers can be found, tokens go out, and what is wrong with one sequence ends
-/// that one. Engine's thread.
+/// What becomes of a step's sequences once it is computed: blocks that were seen to hold numbers can be found, tokens go out, and what is
+/// wrong with one sequence ends that one. Engine's thread.
 /// </summary>
 internal sealed class StepSettlement(
     StepRunner runner, BlockManager blocks, Scheduler scheduler, SequenceLedger ledger, Handovers handovers, Probe probe, ILogger logger)
@@ -43,7 +43,8 @@ internal sealed class StepSettlement(
                     handovers.Blame(sequence, choice.Error!);
                     break;
                 case ChoiceOutcome.NothingAllowed:
-                    handovers.Fail(sequence, new EngineException(EngineFailure.InvalidOutput, $"{sequence.Request.Id} forbids every token that the model allows"));
+                    handovers.Fail(sequence, new EngineException(
+                        EngineFailure.InvalidOutput, $"{sequence.Request.Id} forbids every token that the model allows"));
                     break;
                 default:
                     chosen += choice.Outcome == ChoiceOutcome.Chosen ? 1 : 0;
@@ -74,8 +75,9 @@ internal sealed class StepSettlement(
     }
 
     /// <summary>
-    /// Something that a sequence has read is no number, or its own computation comes to none. What it has read is not used again; from the start, with blocks of its own,
-    /// a sequence that was only a reader gets the tokens that it would have had. One that comes to the same end again is to blame.
+    /// Something that a sequence has read is no number, or its own computation comes to none. What it has read is not used again; from the
+    /// start, with blocks of its own, a sequence that was only a reader gets the tokens that it would have had. One that comes to the same
+    /// end again is to blame.
     /// </summary>
     /// <exception cref="DeviceFault">The device computes no numbers at all.</exception>
     private void NotNumbers(Sequence sequence)
@@ -94,6 +96,7 @@ internal sealed class StepSettlement(
         probe.Verify(new EngineException(EngineFailure.InvalidOutput, message));
 
         // Blocks that another device is fetching cannot be computed anew: whoever waits for them asks elsewhere.
-        handovers.Fail(sequence, new EngineException(sequence.Prefill is not null && isReader ? EngineFailure.DeviceFailed : EngineFailure.InvalidOutput, message));
+        handovers.Fail(sequence, new EngineException(
+            sequence.Prefill is not null && isReader ? EngineFailure.DeviceFailed : EngineFailure.InvalidOutput, message));
     }
 }

@@ -11,7 +11,9 @@ internal enum ChoiceOutcome
     /// <summary>A token was chosen.</summary>
     Chosen,
 
-    /// <summary>The model's logits are not numbers (<see cref="LogitRule"/>): what they were computed from is not to be used again.</summary>
+    /// <summary>
+    /// The model's logits are not numbers (<see cref="LogitRule"/>): what they were computed from is not to be used again.
+    /// </summary>
     NotNumbers,
 
     /// <summary>The model's logits are valid, but its request forbids every token that they allow.</summary>

@@ -36,7 +36,8 @@ internal sealed class PenaltyCounts
             }
 
             logit = logit > 0 ? logit / parameters.RepetitionPenalty : logit * parameters.RepetitionPenalty;
-            logits[token] = LogitRule.Adjusted(count == 0 ? logit : logit - parameters.PresencePenalty - (count * parameters.FrequencyPenalty));
+            logits[token] = LogitRule.Adjusted(
+                count == 0 ? logit : logit - parameters.PresencePenalty - (count * parameters.FrequencyPenalty));
         }
     }
 }

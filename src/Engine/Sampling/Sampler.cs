@@ -5,7 +5,8 @@ namespace ServingGrid.Engine.Sampling;
 
 /// <summary>
 /// Chooses the next token of each sequence of a step. Where the choice needs the largest few logits alone, only those travel from the
-/// device; otherwise the whole row does. Both ways yield the same token, and find the same rows invalid (<see cref="LogitRule"/>). Engine's thread.
+/// device; otherwise the whole row does. Both ways yield the same token, and find the same rows invalid (<see cref="LogitRule"/>). Engine's
+/// thread.
 /// </summary>
 internal sealed class Sampler
 {
@@ -40,8 +41,8 @@ internal sealed class Sampler
     }
 
     /// <summary>
-    /// What becomes of each row: <paramref name="choices"/>[i] for <paramref name="rows"/>[i] by row i of <paramref name="logits"/>. Waits for the device. What
-    /// goes wrong for one row is that row's outcome; what the device throws is thrown.
+    /// What becomes of each row: <paramref name="choices"/>[i] for <paramref name="rows"/>[i] by row i of <paramref name="logits"/>. Waits
+    /// for the device. What goes wrong for one row is that row's outcome; what the device throws is thrown.
     /// </summary>
     public void Sample(Device device, Tensor logits, IReadOnlyList<SampledRow> rows, Span<Choice> choices)
     {
@@ -133,7 +134,9 @@ internal sealed class Sampler
             return new Choice(ChoiceOutcome.NothingAllowed);
         }
 
-        int token = parameters.IsGreedy ? _candidates[0].Token : TokenDraw.Draw(_candidates.AsSpan(0, count), parameters, Uniform(sequence));
+        int token = parameters.IsGreedy
+            ? _candidates[0].Token
+            : TokenDraw.Draw(_candidates.AsSpan(0, count), parameters, Uniform(sequence));
         return new Choice(ChoiceOutcome.Chosen, new ChosenToken(token));
     }
 

@@ -86,7 +86,8 @@ internal sealed class PromptPace(EngineOptions options)
         }
         else if (OverratesRows(promptTokens, decodes, seconds))
         {
-            // Few rows say little of what one costs, but that it is not what was measured. Without this, one step that stood still would keep chunks too small to be measured.
+            // Few rows say little of what one costs, but that it is not what was measured. Without this, one step that stood still would
+            // keep chunks too small to be measured.
             _secondsPerRow = Math.Max(seconds - DecodeSeconds(decodes), seconds * LeastShareOfAStep) / promptTokens;
         }
         else if (decodes > 0)

@@ -73,7 +73,10 @@ internal sealed class Sequence
     /// <summary>Leading full blocks that the prefix cache gave it: computed for others.</summary>
     public int SharedBlocks { get; set; }
 
-    /// <summary>Its logits were not numbers, and it is computed once more, from the start: whether it is to blame is seen when it comes to the same token.</summary>
+    /// <summary>
+    /// Its logits were not numbers, and it is computed once more, from the start: whether it is to blame is seen when it comes to the same
+    /// token.
+    /// </summary>
     public bool IsSecondTry { get; set; }
 
     /// <summary>Given up by the engine while somebody else held its reservation: it ends so as soon as it is back.</summary>

@@ -13,10 +13,14 @@ internal sealed class TimedDevice(Device inner) : Device
 {
     private readonly Dictionary<string, (int Calls, long Ticks)> _times = [];
     private long _started = Stopwatch.GetTimestamp();
+    private int _toFail;
 
     public override DeviceInfo Info => inner.Info;
 
     public override long FreeMemoryBytes => inner.FreeMemoryBytes;
+
+    /// <summary>So many steps throw, from the next one on. Any thread.</summary>
+    public void FailNextSteps(int steps) => Volatile.Write(ref _toFail, steps);
 
     public void Reset()
     {
@@ -56,6 +60,12 @@ internal sealed class TimedDevice(Device inner) : Device
 
     public override void BeginStep(StepBatch batch)
     {
+        if (Volatile.Read(ref _toFail) > 0)
+        {
+            Interlocked.Decrement(ref _toFail);
+            throw new IOException("the benchmark fails this step");
+        }
+
         long start = Stopwatch.GetTimestamp();
         inner.BeginStep(batch);
         Count(nameof(BeginStep), start);

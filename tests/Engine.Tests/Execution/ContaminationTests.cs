@@ -6,7 +6,10 @@ using ServingGrid.Model;
 
 namespace ServingGrid.Engine.Tests.Execution;
 
-/// <summary>Keys and values that are not numbers: nobody finds them, nobody is sent them, and nobody has to end because somebody else's were spoiled.</summary>
+/// <summary>
+/// Keys and values that are not numbers: nobody finds them, nobody is sent them, and nobody has to end because somebody else's were
+/// spoiled.
+/// </summary>
 public sealed class ContaminationTests
 {
     private const int BlockSize = 8;
@@ -49,7 +52,8 @@ public sealed class ContaminationTests
         Assert.Equal((EngineFailure.InvalidOutput, true), (e.Failure, e.BlamesSequence));
         await neighbours.AssertUndisturbedAsync();
         Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(rig.Engine, prompt)));
-        Assert.Equal((EngineHealth.Serving, 1, 0), (rig.Engine.Status.Health, rig.Engine.Status.BlamedSequences, rig.Engine.Status.Recoveries));
+        EngineStatus status = rig.Engine.Status;
+        Assert.Equal((EngineHealth.Serving, 1, 0), (status.Health, status.BlamedSequences, status.Recoveries));
 
         // The same prompt, when nothing is wrong any longer.
         device.OnAppended = null;
@@ -70,7 +74,8 @@ public sealed class ContaminationTests
         device.SpoilLogits = marked.HasRow;
         var neighbours = Neighbours.Start(rig);
         SamplingParameters sampling = wholeRow ? new SamplingParameters { Seed = 1 } : SamplingParameters.Greedy;
-        EngineException e = await Assert.ThrowsAsync<EngineException>(() => rig.GenerateAsync(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4, sampling)));
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => rig.GenerateAsync(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4, sampling)));
         Assert.Equal(EngineFailure.InvalidOutput, e.Failure);
         await neighbours.AssertUndisturbedAsync();
         await rig.AssertIdleAsync();
@@ -82,7 +87,7 @@ public sealed class ContaminationTests
     {
         int[] prefix = MarkedSequences.Prompt(40, 1);
         SequenceRequest[] requests = [.. Enumerable.Range(0, 4).Select(i => EngineRig.Request(
-            [.. prefix, .. EngineRig.Prompt(3 + i, i)], 20, i % 2 == 0 ? SamplingParameters.Greedy : new SamplingParameters { Seed = (ulong)i }))];
+            [.. prefix, .. EngineRig.Prompt(3 + i, i)], 20, new SamplingParameters { Temperature = i % 2, Seed = (ulong)i }))];
         await using var clean = new EngineRig(EngineRig.SmallOptions with { PrefixCache = false });
         Generated[] expected = await Task.WhenAll(requests.Select(clean.GenerateAsync));
 
@@ -96,8 +101,9 @@ public sealed class ContaminationTests
             if (!spoiled && batch.SequenceCount == requests.Length && batch.RowCount == requests.Length)
             {
                 spoiled = true;
-                Assert.Single(Enumerable.Range(0, requests.Length).Select(i => batch.Blocks[batch.Sequences[i].FirstBlock + 3]).Distinct());
-                device.SpoilBlock(device.Cache!, 1, batch.Blocks[batch.Sequences[0].FirstBlock + 3]);
+                int[] blocks = [.. Enumerable.Range(0, requests.Length).Select(i => batch.Blocks[batch.Sequences[i].FirstBlock + 3])];
+                Assert.Single(blocks.Distinct());
+                device.SpoilBlock(device.Cache!, 1, blocks[0]);
             }
         };
         Generated[] results = await Task.WhenAll(requests.Select(rig.GenerateAsync));

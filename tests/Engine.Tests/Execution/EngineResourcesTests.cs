@@ -1,5 +1,6 @@
 using ServingGrid.Engine.Execution;
 using ServingGrid.Engine.Tests.Support;
+using ServingGrid.Model;
 using ServingGrid.Testing;
 
 namespace ServingGrid.Engine.Tests.Execution;
@@ -13,8 +14,9 @@ public sealed class EngineResourcesTests
     public void Constructor_FileOfALongContext_PreparesRopeForWhatTheCacheHolds(int blocks, int? contextLength, int expected)
     {
         using var device = new HookedDevice();
-        using var resources = new EngineResources(
-            device, TinyTransformer.Config with { ContextLength = 1 << 20 }, TinyTransformer.Weights(), EngineRig.SmallOptions with { KvBlocks = blocks, ContextLength = contextLength });
+        EngineOptions options = EngineRig.SmallOptions with { KvBlocks = blocks, ContextLength = contextLength };
+        ModelConfig config = TinyTransformer.Config with { ContextLength = 1 << 20 };
+        using var resources = new EngineResources(device, config, TinyTransformer.Weights(), options);
         Assert.Equal((expected, expected), (resources.ContextLength, device.RopePositions));
     }
 }

@@ -20,7 +20,8 @@ public sealed class FailureBudgetTests
     }
 
     [Fact]
-    public void TrySpend_NoneAllowed_IsFalse() => Assert.False(new FailureBudget(new EngineOptions { MaxFailures = 0 }, TimeProvider.System).TrySpend());
+    public void TrySpend_NoneAllowed_IsFalse() => Assert.False(
+        new FailureBudget(new EngineOptions { MaxFailures = 0 }, TimeProvider.System).TrySpend());
 
     [Theory]
     [InlineData(-1, 600, "MaxFailures")]

@@ -61,7 +61,7 @@ public sealed class RecoveryTests
         var neighbours = Neighbours.Start(rig);
         foreach (SequenceHandle handle in neighbours.Handles)
         {
-            Assert.Equal(EngineFailure.DeviceFailed, (await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle))).Failure);
+            Assert.Equal(EngineFailure.DeviceFailed, await FailureOfAsync(handle));
         }
 
         EngineException lost = await rig.Engine.Lost.WaitAsync(Patience);
@@ -83,7 +83,8 @@ public sealed class RecoveryTests
         {
             FailNext(device, 3, () => new IOException("broken device"));
             await Assert.ThrowsAsync<EngineException>(() => rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(20, i), 4)));
-            await rig.UntilAsync(status => i < 3 ? status.Recoveries == i && status.Health == EngineHealth.Serving : status.Health == EngineHealth.Failed);
+            await rig.UntilAsync(
+                status => i < 3 ? status.Recoveries == i && status.Health == EngineHealth.Serving : status.Health == EngineHealth.Failed);
         }
 
         await rig.Engine.Lost.WaitAsync(Patience);
@@ -102,7 +103,11 @@ public sealed class RecoveryTests
                 throw new DeviceException("lost");
             }
         };
-        SequenceHandle[] handles = [rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 1), 400)), rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 2), 4))];
+        SequenceHandle[] handles =
+        [
+            rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 1), 400)),
+            rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 2), 4)),
+        ];
         foreach (SequenceHandle handle in handles)
         {
             EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle));
@@ -224,7 +229,7 @@ public sealed class RecoveryTests
         Assert.True(await read);
         foreach (Reservation reservation in new[] { written, idle })
         {
-            Assert.Equal(EngineFailure.DeviceFailed, (await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(reservation.Handle))).Failure);
+            Assert.Equal(EngineFailure.DeviceFailed, await FailureOfAsync(reservation.Handle));
         }
 
         await rig.AssertIdleAsync();
@@ -253,7 +258,8 @@ public sealed class RecoveryTests
     {
         var device = new HookedDevice { SpoilLogits = (_, _) => true };
         await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxFailures = 1000 }, device: device);
-        EngineException e = await Assert.ThrowsAsync<EngineException>(() => rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(10, 1), 4)));
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(10, 1), 4)));
         Assert.Equal(EngineFailure.DeviceFailed, e.Failure);
         device.SpoilLogits = null;
         await rig.UntilAsync(status => status.Health == EngineHealth.Serving);
@@ -274,4 +280,7 @@ public sealed class RecoveryTests
             }
         };
     }
+
+    private static async Task<EngineFailure> FailureOfAsync(SequenceHandle handle) =>
+        (await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle))).Failure;
 }

@@ -32,7 +32,8 @@ public sealed class SequenceFailureTests
         await using var rig = new EngineRig();
         var neighbours = Neighbours.Start(rig);
         var sampling = new SamplingParameters { LogitBias = new BrokenBiases(readable: 1) };
-        await AssertBlamedAsync(rig, rig.Submit(EngineRig.Request(EngineRig.Prompt(20, 1), 8, sampling)), EngineFailure.SequenceFailed, "broken biases");
+        await AssertBlamedAsync(
+            rig, rig.Submit(EngineRig.Request(EngineRig.Prompt(20, 1), 8, sampling)), EngineFailure.SequenceFailed, "broken biases");
         await neighbours.AssertUndisturbedAsync();
         await rig.AssertIdleAsync();
     }
@@ -125,7 +126,8 @@ public sealed class SequenceFailureTests
         EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle));
         Assert.Equal((failure, true), (e.Failure, e.BlamesSequence));
         Assert.Contains(message, e.Message);
-        Assert.Equal((EngineHealth.Serving, 1, 0), (rig.Engine.Status.Health, rig.Engine.Status.BlamedSequences, rig.Engine.Status.FailedSteps));
+        EngineStatus status = rig.Engine.Status;
+        Assert.Equal((EngineHealth.Serving, 1, 0), (status.Health, status.BlamedSequences, status.FailedSteps));
     }
 
     /// <summary>Can be read so many times, and throws then.</summary>

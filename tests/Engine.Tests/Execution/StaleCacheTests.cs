@@ -6,7 +6,10 @@ using ServingGrid.Testing;
 
 namespace ServingGrid.Engine.Tests.Execution;
 
-/// <summary>What a block held before it was handed out has no influence, even where it is NaN: a sequence that was spoiled harms nobody by what it leaves.</summary>
+/// <summary>
+/// What a block held before it was handed out has no influence, even where it is NaN: a sequence that was spoiled harms nobody by what it
+/// leaves.
+/// </summary>
 public sealed class StaleCacheTests
 {
     [Theory]
@@ -42,7 +45,8 @@ public sealed class StaleCacheTests
         };
         using ModelFile file = Open();
         await using InferenceEngine engine = Start(file, device, type);
-        EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(engine.Submit(EngineRig.Request(MarkedSequences.Prompt(40, 1), 4)).Accepted!));
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => EngineRig.ReadAsync(engine.Submit(EngineRig.Request(MarkedSequences.Prompt(40, 1), 4)).Accepted!));
         Assert.Equal(EngineFailure.InvalidOutput, e.Failure);
         Assert.Equal(0, engine.Status.CachedBlocks);
     }
@@ -50,7 +54,8 @@ public sealed class StaleCacheTests
     private static ModelFile Open() => ModelFile.Open(RepositoryRoot.Combine("tests", "Golden", "models", "llama-Q4_1.gguf"));
 
     private static InferenceEngine Start(ModelFile file, Device device, KvType type) => new(
-        file.Config, file.Weights, file.Fingerprint, null, device, new EngineOptions { KvType = type, KvBlocks = 12, MaxBatchTokens = 48, MaxSequences = 4 });
+        file.Config, file.Weights, file.Fingerprint, null, device,
+            new EngineOptions { KvType = type, KvBlocks = 12, MaxBatchTokens = 48, MaxSequences = 4 });
 
     private static async Task<List<(int Token, float? LogProbability)>> AnswersAsync(string id, KvType type, bool spoiled)
     {
@@ -69,7 +74,7 @@ public sealed class StaleCacheTests
         }
 
         SequenceHandle[] handles = [.. ((int[])[1, 30, 33, 70]).Select(length => engine.Submit(
-            EngineRig.Request(EngineRig.Prompt(length, length), 8, new SamplingParameters { Temperature = 0, LogProbabilities = 0 })).Accepted!)];
+            EngineRig.Request(EngineRig.Prompt(length, length), 8, SamplingParameters.Greedy with { LogProbabilities = 0 })).Accepted!)];
         Generated[] results = await Task.WhenAll(handles.Select(EngineRig.ReadAsync));
         return [.. results.SelectMany(result => result.Choices).Select(choice => (choice.Token, choice.LogProbability))];
     }

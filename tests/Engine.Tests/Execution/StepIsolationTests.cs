@@ -104,7 +104,8 @@ public sealed class StepIsolationTests
         await using var rig = new EngineRig(device: device);
         var marked = new MarkedSequences();
         device.OnStep = batch => Assert.False(marked.IsIn(batch), "broken device");
-        EngineException e = await Assert.ThrowsAsync<EngineException>(() => rig.GenerateAsync(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4)));
+        EngineException e = await Assert.ThrowsAsync<EngineException>(
+            () => rig.GenerateAsync(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4)));
         Assert.Equal(EngineFailure.SequenceFailed, e.Failure);
         Assert.Equal(4, (await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(20, 1), 4))).Tokens.Length);
         await rig.AssertIdleAsync();
@@ -118,9 +119,14 @@ public sealed class StepIsolationTests
         var marked = new MarkedSequences();
         device.OnStep = batch => Assert.False(marked.IsIn(batch), "broken device");
         var neighbours = Neighbours.Start(rig);
-        foreach (SequenceHandle broken in new[] { rig.Submit(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4)), rig.Submit(EngineRig.Request(MarkedSequences.Prompt(9, 2), 4)) })
+        SequenceHandle[] marks =
+        [
+            rig.Submit(EngineRig.Request(MarkedSequences.Prompt(20, 1), 4)),
+            rig.Submit(EngineRig.Request(MarkedSequences.Prompt(9, 2), 4)),
+        ];
+        foreach (SequenceHandle broken in marks)
         {
-            Assert.Equal(EngineFailure.SequenceFailed, (await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(broken))).Failure);
+            Assert.Equal(EngineFailure.SequenceFailed, await FailureOfAsync(broken));
         }
 
         await neighbours.AssertUndisturbedAsync();
@@ -195,7 +201,8 @@ public sealed class StepIsolationTests
                 throw Fault(random.Next(2) == 0);
             }
         };
-        await using var rig = new EngineRig(EngineRig.SmallOptions with { KvBlocks = 14, MaxBatchTokens = 12, MaxFailures = 0 }, device: device);
+        await using var rig = new EngineRig(
+            EngineRig.SmallOptions with { KvBlocks = 14, MaxBatchTokens = 12, MaxFailures = 0 }, device: device);
         var neighbours = Neighbours.Start(rig);
         await neighbours.AssertUndisturbedAsync();
         armed = false;
@@ -243,7 +250,8 @@ public sealed class StepIsolationTests
         await rig.AssertIdleAsync();
     }
 
-    private static Exception Fault(bool deviceException) => deviceException ? new DeviceException("broken device") : new IOException("broken device");
+    private static Exception Fault(bool deviceException) =>
+        deviceException ? new DeviceException("broken device") : new IOException("broken device");
 
     // A marked sequence computes the token at this position, or a later one.
     private static bool HasPosition(StepBatch batch, MarkedSequences marked, int position)
@@ -258,4 +266,7 @@ public sealed class StepIsolationTests
 
         return false;
     }
+
+    private static async Task<EngineFailure> FailureOfAsync(SequenceHandle handle) =>
+        (await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle))).Failure;
 }

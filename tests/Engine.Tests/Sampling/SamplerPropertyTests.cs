@@ -12,14 +12,15 @@ using Tensor = ServingGrid.Kernels.Tensor;
 namespace ServingGrid.Engine.Tests.Sampling;
 
 /// <summary>
-/// All accepted values of every parameter, at their ends and beside them, with logits of all kinds: a token that is allowed, or "invalid" exactly when the rule says so; and the
-/// same by the whole row as by the candidates of any device.
+/// All accepted values of every parameter, at their ends and beside them, with logits of all kinds: a token that is allowed, or "invalid"
+/// exactly when the rule says so; and the same by the whole row as by the candidates of any device.
 /// </summary>
 public sealed class SamplerPropertyTests
 {
     private static readonly float[] Extremes =
     [
-        float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.MinValue, 3e38f, -3e38f, float.Epsilon, -float.Epsilon, 1e-38f, 0f, -0f, 65504f,
+        float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.MinValue, 3e38f, -3e38f,
+        float.Epsilon, -float.Epsilon, 1e-38f, 0f, -0f, 65504f,
     ];
 
     [Theory]
@@ -36,11 +37,12 @@ public sealed class SamplerPropertyTests
         int[] counts = new int[Enum.GetValues<ChoiceOutcome>().Length];
         for (int round = 0; round < rounds; round++)
         {
-            int[] endTokens = [.. Enumerable.Range(0, random.Next(4) == 0 ? Math.Min(vocabulary, random.Next(1, 4)) : 0).Select(_ => random.Next(vocabulary)).Distinct().Order()];
+            int ends = random.Next(4) == 0 ? random.Next(1, 4) : 0;
+            int[] endTokens = [.. Enumerable.Range(0, ends).Select(_ => random.Next(vocabulary)).Distinct().Order()];
             Sequence sequence = RandomSequence(random, vocabulary, endTokens);
             float[] logits = RandomLogits(random, vocabulary);
-            string what = $"round {round}: {sequence.Request.Sampling}, end tokens [{string.Join(", ", endTokens)}], minimum {sequence.Request.MinTokens}, "
-                + $"logits [{string.Join(", ", logits.Take(70))}]";
+            string what = $"round {round}: {sequence.Request.Sampling}, end tokens [{string.Join(' ', endTokens)}], "
+                + $"minimum {sequence.Request.MinTokens}, logits [{string.Join(' ', logits.Take(70))}]";
             var sampler = new Sampler(vocabulary, 1, endTokens.Length);
 
             Choice whole = sampler.FromLogits(sequence, [.. logits]);
@@ -51,15 +53,17 @@ public sealed class SamplerPropertyTests
             foreach (Device device in new Device[] { cpu, reference })
             {
                 Choice sampled = Sample(sampler, device, sequence, logits);
-                Assert.True(whole.Outcome == sampled.Outcome && whole.Token.Token == sampled.Token.Token, $"{whole} by the row, {sampled} by {device.Info.Id}: {what}");
+                bool same = whole.Outcome == sampled.Outcome && whole.Token.Token == sampled.Token.Token;
+                Assert.True(same, $"{whole} by the row, {sampled} by {device.Info.Id}: {what}");
                 Choice check = Check(sampler, device, sequence, logits);
                 Assert.True((check.Outcome == ChoiceOutcome.Checked) == (whole.Outcome != ChoiceOutcome.NotNumbers), $"{check} for {what}");
             }
         }
 
         // None of the cases is missing, except that a vocabulary of one has fewer ways to go wrong.
-        Assert.True(counts[(int)ChoiceOutcome.Chosen] > rounds / 10 && counts[(int)ChoiceOutcome.NotNumbers] > rounds / 20, string.Join(", ", counts));
-        Assert.True(vocabulary > 2 || counts[(int)ChoiceOutcome.NothingAllowed] > 0, string.Join(", ", counts));
+        string outcomes = string.Join(", ", counts);
+        Assert.True(counts[(int)ChoiceOutcome.Chosen] > rounds / 10 && counts[(int)ChoiceOutcome.NotNumbers] > rounds / 20, outcomes);
+        Assert.True(vocabulary > 2 || counts[(int)ChoiceOutcome.NothingAllowed] > 0, outcomes);
     }
 
     public static TheoryData<string, float[]> OutOfRange
@@ -69,7 +73,9 @@ public sealed class SamplerPropertyTests
             TheoryData<string, float[]> data = [];
             foreach ((string name, SamplingRange range) in Ranges)
             {
-                data.Add(name, [MathF.BitDecrement((float)range.Least), MathF.BitIncrement((float)range.Most), float.NaN, float.PositiveInfinity, float.NegativeInfinity]);
+                float below = MathF.BitDecrement((float)range.Least);
+                float above = MathF.BitIncrement((float)range.Most);
+                data.Add(name, [below, above, float.NaN, float.PositiveInfinity, float.NegativeInfinity]);
             }
 
             return data;
@@ -97,13 +103,20 @@ public sealed class SamplerPropertyTests
         Assert.Equal("logprobs", new SamplingParameters { LogProbabilities = 65 }.Check(10)?.Parameter);
         Assert.Equal("logit_bias", new SamplingParameters { LogitBias = new Dictionary<int, float> { [10] = 0 } }.Check(10)?.Parameter);
         Assert.Equal("logit_bias", new SamplingParameters { LogitBias = new Dictionary<int, float> { [-1] = 0 } }.Check(10)?.Parameter);
-        Assert.Equal("logit_bias", new SamplingParameters { LogitBias = Enumerable.Range(0, 1025).ToDictionary(i => i, _ => 0f) }.Check(2000)?.Parameter);
-        Assert.Null(new SamplingParameters { LogitBias = Enumerable.Range(0, 1024).ToDictionary(i => i, _ => 0f) }.Check(2000));
+        Assert.Equal("logit_bias", Biased(1025).Check(2000)?.Parameter);
+        Assert.Null(Biased(1024).Check(2000));
+
+        static SamplingParameters Biased(int tokens) => new() { LogitBias = Enumerable.Range(0, tokens).ToDictionary(i => i, _ => 0f) };
     }
 
     private static Dictionary<string, SamplingRange> Ranges => new SamplingRange[]
     {
-        SamplingRanges.Temperature, SamplingRanges.TopP, SamplingRanges.MinP, SamplingRanges.RepetitionPenalty, SamplingRanges.PresencePenalty, SamplingRanges.FrequencyPenalty,
+        SamplingRanges.Temperature,
+        SamplingRanges.TopP,
+        SamplingRanges.MinP,
+        SamplingRanges.RepetitionPenalty,
+        SamplingRanges.PresencePenalty,
+        SamplingRanges.FrequencyPenalty,
         SamplingRanges.LogitBias,
     }.ToDictionary(range => range.Name);
 
@@ -130,7 +143,8 @@ public sealed class SamplerPropertyTests
     }
 
     private static IEnumerable<int> Allowed(Sequence sequence, float[] logits) =>
-        Enumerable.Range(0, logits.Length).Where(token => float.IsFinite(logits[token])).Except(sequence.Stop.Forbidden(sequence.AnswerLength));
+        Enumerable.Range(0, logits.Length).Where(token => float.IsFinite(logits[token])).Except(
+            sequence.Stop.Forbidden(sequence.AnswerLength));
 
     private static void AssertSound(Sequence sequence, float[] logits, Choice choice, string what)
     {
@@ -142,15 +156,18 @@ public sealed class SamplerPropertyTests
         Assert.True(Allowed(sequence, logits).Contains(choice.Token.Token), $"token {choice.Token.Token} is not allowed: {what}");
         if (sequence.Request.Sampling.LogProbabilities is { } count)
         {
-            Assert.True(choice.Token.LogProbability is { } own && float.IsFinite(own) && own <= 1e-3f, $"{choice.Token.LogProbability}: {what}");
+            Assert.True(
+                choice.Token.LogProbability is { } own && float.IsFinite(own) && own <= 1e-3f, $"{choice.Token.LogProbability}: {what}");
             Assert.Equal(Math.Min(count, logits.Length), choice.Token.Top!.Count);
             Assert.All(choice.Token.Top, top => Assert.True(float.IsFinite(top.LogProbability) && (uint)top.Token < logits.Length, what));
         }
     }
 
-    private static Choice Sample(Sampler sampler, Device device, Sequence sequence, float[] logits) => Run(sampler, device, new SampledRow(sequence, Chooses: true), logits);
+    private static Choice Sample(Sampler sampler, Device device, Sequence sequence, float[] logits) =>
+        Run(sampler, device, new SampledRow(sequence, Chooses: true), logits);
 
-    private static Choice Check(Sampler sampler, Device device, Sequence sequence, float[] logits) => Run(sampler, device, new SampledRow(sequence, Chooses: false), logits);
+    private static Choice Check(Sampler sampler, Device device, Sequence sequence, float[] logits) =>
+        Run(sampler, device, new SampledRow(sequence, Chooses: false), logits);
 
     private static Choice Run(Sampler sampler, Device device, SampledRow row, float[] logits)
     {
@@ -167,10 +184,11 @@ public sealed class SamplerPropertyTests
         int given = random.Next(1, 12);
         int[] prompt = [.. Enumerable.Range(0, given).Select(_ => random.Next(vocabulary))];
         int generated = random.Next(given);
+        int[] topKs = [-1, 1, 2, 3, 40, 63, 64, 65, vocabulary - 1, vocabulary, vocabulary + 1, int.MaxValue];
         var sampling = new SamplingParameters
         {
             Temperature = Value(random, SamplingRanges.Temperature, 1),
-            TopK = random.Next(3) == 0 ? 0 : ((int[])[-1, 1, 2, 3, 40, 63, 64, 65, vocabulary - 1, vocabulary, vocabulary + 1, int.MaxValue])[random.Next(12)],
+            TopK = random.Next(3) == 0 ? 0 : topKs[random.Next(topKs.Length)],
             TopP = Value(random, SamplingRanges.TopP, 1),
             MinP = Value(random, SamplingRanges.MinP, 0),
             RepetitionPenalty = Value(random, SamplingRanges.RepetitionPenalty, 1),
@@ -182,8 +200,10 @@ public sealed class SamplerPropertyTests
             LogProbabilities = random.Next(2) == 0 ? null : ((int[])[0, 1, 5, 64])[random.Next(4)],
         };
         Assert.Null(sampling.Check(vocabulary));
-        SequenceRequest request = EngineRig.Request(prompt, 1000, sampling) with { GeneratedInPrompt = generated, MinTokens = random.Next(2) * 100 };
-        return new Sequence(request, 2000, new BlockHashChain(0, 8), new StopRules(endTokens, request, null), new StreamOutput(new OutputSignal()));
+        SequenceRequest plain = EngineRig.Request(prompt, 1000, sampling);
+        SequenceRequest request = plain with { GeneratedInPrompt = generated, MinTokens = random.Next(2) * 100 };
+        var stop = new StopRules(endTokens, request, null);
+        return new Sequence(request, 2000, new BlockHashChain(0, 8), stop, new StreamOutput(new OutputSignal()));
     }
 
     // Half of the time what means "off"; otherwise an end, a neighbour of one, or something between.

@@ -47,7 +47,8 @@ public sealed class SamplingTests
         await using var rig = new EngineRig();
         SequenceRequest request = EngineRig.Request(EngineRig.Prompt(12, 1), 20);
         int banned = (await rig.GenerateAsync(request)).Tokens[0];
-        Generated result = await rig.GenerateAsync(request with { Sampling = request.Sampling with { LogitBias = new Dictionary<int, float> { [banned] = -100 } } });
+        Generated result = await rig.GenerateAsync(
+            request with { Sampling = request.Sampling with { LogitBias = new Dictionary<int, float> { [banned] = -100 } } });
         Assert.DoesNotContain(banned, result.Tokens);
     }
 
@@ -63,7 +64,8 @@ public sealed class SamplingTests
     {
         int[] tokens = [5, .. Enumerable.Repeat(5, times)];
         float[] logits = [0, 0, 0, 0, 0, 3];
-        new PenaltyCounts(tokens, answerStart: 1).Apply(new SamplingParameters { PresencePenalty = presence, FrequencyPenalty = frequency }, logits);
+        new PenaltyCounts(tokens, answerStart: 1).Apply(
+            new SamplingParameters { PresencePenalty = presence, FrequencyPenalty = frequency }, logits);
         Assert.Equal([0, 0, 0, 0, 0, expected], logits);
     }
 
@@ -101,7 +103,8 @@ public sealed class SamplingTests
         int[] greedy = (await rig.GenerateAsync(request)).Tokens;
         foreach (float temperature in (float[])[float.Epsilon, 1e-38f, 1e-6f])
         {
-            Assert.Equal(greedy, (await rig.GenerateAsync(request with { Sampling = new SamplingParameters { Temperature = temperature, Seed = 9 } })).Tokens);
+            Assert.Equal(greedy, (await rig.GenerateAsync(
+                request with { Sampling = new SamplingParameters { Temperature = temperature, Seed = 9 } })).Tokens);
         }
     }
 }

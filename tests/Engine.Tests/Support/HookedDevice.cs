@@ -21,7 +21,9 @@ public enum DeviceOperation
     Record,
 }
 
-/// <summary>A device (the reference, unless told otherwise) whose steps a test can hold up or fail, and whose logits and cache it can spoil.</summary>
+/// <summary>
+/// A device (the reference, unless told otherwise) whose steps a test can hold up or fail, and whose logits and cache it can spoil.
+/// </summary>
 internal sealed class HookedDevice(Device? inner = null) : Device
 {
     private readonly Device _inner = inner ?? new ReferenceDevice();
@@ -133,7 +135,8 @@ internal sealed class HookedDevice(Device? inner = null) : Device
         _inner.NormedProjection(input, norm, epsilon, projections);
     }
 
-    public override void RopeAppend(Tensor query, Tensor key, Tensor value, AttentionShape shape, RopeTable rope, HeadNorm? headNorm, KvCache cache, int layer)
+    public override void RopeAppend(
+        Tensor query, Tensor key, Tensor value, AttentionShape shape, RopeTable rope, HeadNorm? headNorm, KvCache cache, int layer)
     {
         Before(DeviceOperation.RopeAppend);
         _inner.RopeAppend(query, key, value, shape, rope, headNorm, Inner(cache), layer);

@@ -3,8 +3,8 @@ using ServingGrid.Kernels;
 namespace ServingGrid.Engine.Tests.Support;
 
 /// <summary>
-/// Recognises sequences whose prompt starts with a certain token, also in steps that see only their later tokens: by the block that holds the first. For a device's hooks, on
-/// the engine's thread.
+/// Recognises sequences whose prompt starts with a certain token, also in steps that see only their later tokens: by the block that holds
+/// the first. For a device's hooks, on the engine's thread.
 /// </summary>
 internal sealed class MarkedSequences
 {

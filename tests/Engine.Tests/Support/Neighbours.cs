@@ -31,9 +31,12 @@ internal sealed class Neighbours
         IReadOnlyList<ChosenToken>[] alone = await Alone.Value;
         for (int i = 0; i < results.Length; i++)
         {
-            Assert.Equal(alone[i].Select(choice => (choice.Token, choice.LogProbability)), results[i].Choices.Select(choice => (choice.Token, choice.LogProbability)));
+            Assert.Equal(Bits(alone[i]), Bits(results[i].Choices));
         }
     }
+
+    private static IEnumerable<(int Token, float? LogProbability)> Bits(IReadOnlyList<ChosenToken> choices) =>
+        choices.Select(choice => (choice.Token, choice.LogProbability));
 
     private static async Task<IReadOnlyList<ChosenToken>[]> ComputeAloneAsync()
     {

@@ -31,5 +31,6 @@ internal sealed class TinyTokenizer : Tokenizer
 
     public override bool IsControl(int token) => false;
 
-    public override byte[] Decode(ReadOnlySpan<int> tokens, bool special = false) => [.. tokens.ToArray().Select(token => (byte)(' ' + token))];
+    public override byte[] Decode(ReadOnlySpan<int> tokens, bool special = false) =>
+        [.. tokens.ToArray().Select(token => (byte)(' ' + token))];
 }

@@ -189,14 +189,21 @@ public abstract partial class DeviceSuite
     {
         const int Vocabulary = 1000;
         var random = new Random(21);
-        float[] strange = [float.NaN, -float.NaN, BitConverter.Int32BitsToSingle(0x7F800001), float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, 1e-40f];
+        float[] strange =
+        [
+            float.NaN, -float.NaN, BitConverter.Int32BitsToSingle(0x7F800001), float.PositiveInfinity, float.NegativeInfinity, float.MaxValue,
+            1e-40f,
+        ];
         for (int round = 0; round < 40; round++)
         {
-            float[] values = round % 4 == 3 ? [.. Enumerable.Repeat(float.NegativeInfinity, 3 * Vocabulary)] : Numbers.Normal(round, 3 * Vocabulary);
+            float[] values = round % 4 == 3
+                ? [.. Enumerable.Repeat(float.NegativeInfinity, 3 * Vocabulary)]
+                : Numbers.Normal(round, 3 * Vocabulary);
             for (int i = random.Next(1, 90); i > 0; i--)
             {
                 // Few of them, or many; at the ends too.
-                values[random.Next(4) == 0 ? (random.Next(3) * Vocabulary) + ((Vocabulary - 1) * random.Next(2)) : random.Next(values.Length)] = strange[random.Next(strange.Length)];
+                int end = (random.Next(3) * Vocabulary) + ((Vocabulary - 1) * random.Next(2));
+                values[random.Next(4) == 0 ? end : random.Next(values.Length)] = strange[random.Next(strange.Length)];
             }
 
             foreach (int count in (int[])[1, 2, 40])

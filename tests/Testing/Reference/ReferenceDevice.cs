@@ -210,11 +210,13 @@ public partial class ReferenceDevice : Device
         for (int r = 0; r < rows; r++)
         {
             float[] row = Row(logits, r).ToArray();
-            int[] order = [.. Enumerable.Range(0, row.Length).OrderByDescending(i => float.IsNaN(row[i])).ThenByDescending(i => row[i]).ThenBy(i => i).Take(count)];
+            IEnumerable<int> order = Enumerable.Range(0, row.Length)
+                .OrderByDescending(i => float.IsNaN(row[i])).ThenByDescending(i => row[i]).ThenBy(i => i);
+            int[] best = [.. order.Take(count)];
             for (int i = 0; i < count; i++)
             {
-                ids[r * count + i] = order[i];
-                values[r * count + i] = row[order[i]];
+                ids[r * count + i] = best[i];
+                values[r * count + i] = row[best[i]];
             }
         }
     }

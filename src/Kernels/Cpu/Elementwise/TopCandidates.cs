@@ -3,7 +3,10 @@ using ServingGrid.Kernels.Cpu.Simd;
 
 namespace ServingGrid.Kernels.Cpu.Elementwise;
 
-/// <summary>The largest of many numbers, by value descending, then index ascending. NaN counts as larger than +∞: the first one says that there is one.</summary>
+/// <summary>
+/// The largest of many numbers, by value descending, then index ascending. NaN counts as larger than +∞: the first one says that there is
+/// one.
+/// </summary>
 internal static unsafe class TopCandidates<L, V>
     where L : ILanes<V>
     where V : unmanaged

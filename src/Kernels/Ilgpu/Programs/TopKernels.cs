@@ -105,8 +105,8 @@ internal static class TopKernels
 
     private static ulong Key(float value, int id)
     {
-        // Adding 0 makes −0 and 0 the same value. Positive floats sort as integers do; negative ones the other way round. All NaN are one, just above +∞, so that
-        // its key is below the highest, which stands for "none yet".
+        // Adding 0 makes −0 and 0 the same value. Positive floats sort as integers do; negative ones the other way round. All NaN are one,
+        // just above +∞, so that its key is below the highest, which stands for "none yet".
         uint bits = Interop.FloatAsInt(value + 0f);
         uint ordered = (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0xFFC00000u
             : (bits & 0x80000000u) != 0 ? ~bits
