@@ -28,6 +28,9 @@ internal static partial class ClientLog
     [LoggerMessage(8, LogLevel.Debug, "Model {Model}: the grid does not say whether it is served as before ({Reason})")]
     public static partial void ModelNotChecked(this ILogger log, string model, string reason);
 
-    [LoggerMessage(20, LogLevel.Warning, "Request {RequestId}: no device of numerics class {From} is left; the answer goes on in {To}, with other tokens than it would have had")]
+    [LoggerMessage(
+        20,
+        LogLevel.Warning,
+        "Request {RequestId}: no device of numerics class {From} is left; the answer goes on in {To}, with other tokens than in its own")]
     public static partial void NumericsChanged(this ILogger log, string requestId, string from, string to);
 }

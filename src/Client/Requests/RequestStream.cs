@@ -8,8 +8,8 @@ internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt 
 
 /// <summary>
 /// One request as one unbroken stream, however many attempts it takes: when the silo of attempt n is lost, attempt n+1 starts
-/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that computes the same bits
-/// (<see cref="AnswerNumerics"/>).
+/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that
+/// computes the same bits (<see cref="AnswerNumerics"/>).
 /// </summary>
 internal sealed class RequestStream(StartAttempt start, GridClientOptions options, TimeProvider time, ILogger log)
 {
@@ -29,7 +29,8 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             if (generated.Count > 0 && generated.Count >= request.MaxTokens)
             {
                 // The silo was lost after the last token and before the end of the stream.
-                yield return new GenerateUpdate { Finish = FinishReason.Length, Numerics = numerics.Current, Usage = Usage(request, generated.Count, firstUsage, null) };
+                GenerateUsage usage = Usage(request, generated.Count, firstUsage, null);
+                yield return new GenerateUpdate { Finish = FinishReason.Length, Numerics = numerics.Current, Usage = usage };
                 yield break;
             }
 
@@ -118,13 +119,29 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 log.AttemptSilent(request.RequestId, started - 1, options.HedgeAfter!.Value.TotalSeconds);
             }
 
-            GenerateAttempt attempt = new() { Request = request, Number = started++, Generated = [.. generated], Avoid = [.. avoid], Numerics = numerics.Required, ChangedFrom = numerics.ChangedFrom };
+            GenerateAttempt attempt = new()
+            {
+                Request = request,
+                Number = started++,
+                Generated = [.. generated],
+                Avoid = [.. avoid],
+                Numerics = numerics.Required,
+                ChangedFrom = numerics.ChangedFrom,
+            };
             AttemptItems items = new();
             return new AttemptReader(start(attempt, items, cancellation), items, options.StartTimeout, options.StallTimeout, time, log, cancellation);
         }
     }
 
-    private async Task Recover(GenerateRequest request, int started, int tokens, bool accepted, long lastProgress, Exception failure, AnswerNumerics numerics, CancellationToken cancellation)
+    private async Task Recover(
+        GenerateRequest request,
+        int started,
+        int tokens,
+        bool accepted,
+        long lastProgress,
+        Exception failure,
+        AnswerNumerics numerics,
+        CancellationToken cancellation)
     {
         bool broken = failure is System.Threading.Channels.ChannelClosedException;
         if (!broken && !RequestFailures.IsTransient(failure, accepted))
@@ -134,9 +151,11 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
 
         if (started >= options.MaxAttempts || time.GetElapsedTime(lastProgress) >= options.RecoveryTimeout)
         {
+            string reason = numerics.Explain() ?? failure.Message;
+            double silence = time.GetElapsedTime(lastProgress).TotalSeconds;
             throw new GridException(
                 GridError.Unavailable,
-                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastProgress).TotalSeconds:0.0} s without a token): {numerics.Explain() ?? failure.Message}",
+                $"No silo could serve the request ({started} attempts, {silence:0.0} s without a token): {reason}",
                 failure);
         }
 

@@ -45,7 +45,10 @@ internal sealed class Handover(
     {
         InferenceEngine engine = device.Worker.Engine;
         SequenceRequest request = EngineMapping.ToSequence(attempt);
-        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model, device.Identity.Numerics), []);
+        ulong[] hashes = options.Mode == DisaggregationMode.Never
+            ? []
+            : PromptHashes.Compute(attempt, device.Identity.Model, device.Identity.Numerics);
+        RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, hashes, []);
         if (planner.Decide(Site(), query) is not { } first)
         {
             return (Accepted(engine.Submit(request)), Task.CompletedTask);

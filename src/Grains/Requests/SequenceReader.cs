@@ -18,7 +18,12 @@ namespace ServingGrid.Grains.Requests;
 /// <param name="time">Clock.</param>
 /// <param name="numerics">Class of the engine's arithmetic, which the first tokens carry when they are pushed.</param>
 internal sealed class SequenceReader(
-    ChannelReader<SequenceUpdate> updates, TokenRoute? push, RequestInFlight request, RequestMetrics metrics, TimeProvider time, string? numerics = null)
+    ChannelReader<SequenceUpdate> updates,
+    TokenRoute? push,
+    RequestInFlight request,
+    RequestMetrics metrics,
+    TimeProvider time,
+    string? numerics = null)
 {
     private readonly Lock _gate = new();
     private List<GeneratedToken> _tokens = [];

@@ -18,8 +18,8 @@ namespace ServingGrid.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice : Device
 {
     /// <summary>
-    /// Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>). Neither the family of kernels nor the number of threads is part of the class:
-    /// they all compute the same bits.
+    /// Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>). Neither the family of kernels nor the number of threads is
+    /// part of the class: they all compute the same bits.
     /// </summary>
     private const int ArithmeticVersion = 1;
 
@@ -52,7 +52,9 @@ public sealed unsafe partial class CpuDevice : Device
         _ropeAppend = new RopeAppendWork(_context);
         _attention = new AttentionWork(_context);
         _top = new TopCandidatesWork(_context);
-        Info = new DeviceInfo("cpu", CpuFeatures.Brand(), $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}", TotalMemoryBytes, NumericsClass.Name("cpu", ArithmeticVersion, HostMath.Print));
+        string numerics = NumericsClass.Name("cpu", ArithmeticVersion, HostMath.Print);
+        Info = new DeviceInfo(
+            "cpu", CpuFeatures.Brand(), $"{_kernels.Name}, {threads} thread{(threads == 1 ? "" : "s")}", TotalMemoryBytes, numerics);
     }
 
     public override DeviceInfo Info { get; }

@@ -47,11 +47,17 @@ public sealed unsafe partial class IlgpuDevice : Device
         _transfer = new TransferLane(runtime, _kernels, tuning);
         _copied = new StagedInts(runtime);
         _nothing = runtime.Allocate<float>(1);
-        _numerics = NumericsClass.Name(runtime.Kind, ArithmeticVersion, [.. runtime.Compiler, $"norms of {tuning.NormThreads} threads", HostMath.Print]);
+        string norms = $"norms of {tuning.NormThreads} threads";
+        _numerics = NumericsClass.Name(runtime.Kind, ArithmeticVersion, [.. runtime.Compiler, norms, HostMath.Print]);
     }
 
     /// <summary>The kernels field says what was compiled so far and how long that took.</summary>
-    public override DeviceInfo Info => new(_id, _runtime.Accelerator.Name, _runtime.Describe(), _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize, _numerics);
+    public override DeviceInfo Info => new(
+        _id,
+        _runtime.Accelerator.Name,
+        _runtime.Describe(),
+        _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize,
+        _numerics);
 
     /// <inheritdoc/>
     public override long FreeMemoryBytes => _runtime.FreeMemoryBytes;

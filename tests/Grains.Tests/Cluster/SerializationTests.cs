@@ -69,7 +69,14 @@ public sealed class SerializationTests
     public static TheoryData<object> Messages =>
     [
         Attempt,
-        new GenerateUpdate { Tokens = [Token], Finish = FinishReason.Length, Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 }, Device = "d", Numerics = "n" },
+        new GenerateUpdate
+        {
+            Tokens = [Token],
+            Finish = FinishReason.Length,
+            Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 },
+            Device = "d",
+            Numerics = "n",
+        },
         new PushedTokens(1, 2, [Token], "n"),
         FakeDevices.Identity(1).Model with { Numerics = ["n"] },
         new ModelHeaderPiece { Fingerprint = "f", TotalBytes = 10, Bytes = [1, 2] },
@@ -141,7 +148,19 @@ public sealed class SerializationTests
                         ViewDevices = 3,
                         ViewBlocks = 4,
                         RequestCount = 5,
-                        Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5, ChangedFrom = "o" }],
+                        Requests =
+                        [
+                            new RequestStatus
+                            {
+                                Id = "r",
+                                Attempt = 1,
+                                Stage = "decode",
+                                Age = 0.3,
+                                PromptTokens = 4,
+                                GeneratedTokens = 5,
+                                ChangedFrom = "o",
+                            },
+                        ],
                         Counters = new Dictionary<string, long> { ["c"] = 6 },
                     },
                 },

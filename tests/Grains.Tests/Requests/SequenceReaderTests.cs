@@ -122,7 +122,12 @@ public sealed class SequenceReaderTests
         RequestsInFlight requests = new(_time);
         GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1], MaxTokens = 3 } };
         return new SequenceReader(
-            _updates.Reader, push ? new TokenRoute(new NoSink(), 9) : null, requests.Begin(attempt, forPeer: false), new RequestMetrics("m", _time), _time, "n");
+            _updates.Reader,
+            push ? new TokenRoute(new NoSink(), 9) : null,
+            requests.Begin(attempt, forPeer: false),
+            new RequestMetrics("m", _time),
+            _time,
+            "n");
     }
 
     private void Publish(params int[] tokens)
