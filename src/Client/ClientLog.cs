@@ -31,6 +31,9 @@ internal static partial class ClientLog
     [LoggerMessage(9, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} failed on {Device}, which goes on ({Reason}); one other device is asked")]
     public static partial void AttemptFailed(this ILogger log, string requestId, int attempt, string device, string reason);
 
-    [LoggerMessage(20, LogLevel.Warning, "Request {RequestId}: no device of numerics class {From} is left; the answer goes on in {To}, with other tokens than it would have had")]
+    [LoggerMessage(
+        20,
+        LogLevel.Warning,
+        "Request {RequestId}: no device of numerics class {From} is left; the answer goes on in {To}, with other tokens than in its own")]
     public static partial void NumericsChanged(this ILogger log, string requestId, string from, string to);
 }

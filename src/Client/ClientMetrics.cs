@@ -14,5 +14,6 @@ internal static class ClientMetrics
         Meter.CreateCounter<long>("servinggrid_request_retries_total", description: "Attempts started because the one before was lost, or has shown nothing yet.");
 
     public static readonly Counter<long> NumericsChanges = Meter.CreateCounter<long>(
-        "servinggrid_numerics_changes_total", description: "Answers that went on in another numerics class because no device of their own was left.");
+        "servinggrid_numerics_changes_total",
+        description: "Answers that went on in another numerics class: no device of their own was left.");
 }

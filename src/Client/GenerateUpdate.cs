@@ -68,8 +68,8 @@ public sealed record GenerateUpdate
     public string? Device { get; init; }
 
     /// <summary>
-    /// With an attempt's first item: the class of arithmetic that the device computes in. Where several attempts make one stream, with the first item that has tokens of
-    /// each.
+    /// With an attempt's first item: the class of arithmetic that the device computes in. Where several attempts make one stream, with the
+    /// first item that has tokens of each.
     /// </summary>
     [Id(4)]
     public string? Numerics { get; init; }

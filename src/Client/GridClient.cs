@@ -132,7 +132,8 @@ public sealed class GridClient : IGridClient
         ModelText model = await _models.Get(attempt.Request.Model, cancellation);
         await using IAsyncEnumerator<GenerateUpdate> items = stream.GetAsyncEnumerator(cancellation);
         ulong[][] hashes = PromptHashes.Compute(attempt, model.Card);
-        PlacementHints.Set(attempt.Request.Model, attempt.Request.Prompt.Length + attempt.Generated.Length, hashes, attempt.Avoid, attempt.Numerics);
+        int tokens = attempt.Request.Prompt.Length + attempt.Generated.Length;
+        PlacementHints.Set(attempt.Request.Model, tokens, hashes, attempt.Avoid, attempt.Numerics);
         ValueTask<bool> first = items.MoveNextAsync();
         PlacementHints.Clear();
         bool more;

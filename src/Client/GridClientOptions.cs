@@ -29,8 +29,9 @@ public sealed class GridClientOptions
     public int MaxAttempts { get; set; } = 20;
 
     /// <summary>
-    /// Whether an answer may go on in another class of arithmetic when no device of the one that it began in is left: with other tokens than it would have had, and an
-    /// item that says so (<see cref="TextUpdate.Numerics"/>). Otherwise it ends in <see cref="GridError.Unavailable"/>, after the time that a device had to come back.
+    /// Whether an answer may go on in another class of arithmetic when no device of the one that it began in is left: with other tokens
+    /// than it would have had, and an item that says so (<see cref="TextUpdate.Numerics"/>). Otherwise it ends in <see
+    /// cref="GridError.Unavailable"/>, after the time that a device had to come back.
     /// </summary>
     public bool AllowNumericsChange { get; set; }
 

@@ -28,7 +28,9 @@ public enum GridError
     /// <summary>The request itself fails, on every device that was asked: it would fail again. <see cref="GridException.Device"/> is the last of them.</summary>
     RequestFailed,
 
-    /// <summary>The grid has no device left that computes as the answer's tokens so far were computed. Seen by <see cref="GridClient"/> alone.</summary>
+    /// <summary>
+    /// The grid has no device left that computes as the answer's tokens so far were computed. Seen by <see cref="GridClient"/> alone.
+    /// </summary>
     NumericsGone,
 }
 

@@ -46,12 +46,15 @@ public sealed record TextUpdate
     public GenerateUsage? Usage { get; init; }
 
     /// <summary>
-    /// Class of the arithmetic that this item's tokens were computed in: the same request yields the same tokens within a class. Another one than before says that
-    /// the answer went on in it (<see cref="GridClientOptions.AllowNumericsChange"/>). Null when the silo does not say.
+    /// Class of the arithmetic that this item's tokens were computed in: the same request yields the same tokens within a class. Another
+    /// one than before says that the answer went on in it (<see cref="GridClientOptions.AllowNumericsChange"/>). Null when the silo does
+    /// not say.
     /// </summary>
     public string? Numerics { get; init; }
 
-    /// <summary>With the last item: the classes that earlier parts of the answer were computed in, in order; empty for an answer of one class.</summary>
+    /// <summary>
+    /// With the last item: the classes that earlier parts of the answer were computed in, in order; empty for an answer of one class.
+    /// </summary>
     public IReadOnlyList<string> ChangedFrom { get; init; } = [];
 }
 

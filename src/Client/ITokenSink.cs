@@ -20,7 +20,12 @@ public sealed record TokenRoute([property: Id(0)] ITokenSink Sink, [property: Id
 /// <param name="Stream"><see cref="TokenRoute.Stream"/></param>
 /// <param name="First">How many tokens the attempt has reported before these.</param>
 /// <param name="Tokens">One or more.</param>
-/// <param name="Numerics">With the attempt's first tokens, which may overtake its first item: <see cref="GenerateUpdate.Numerics"/>.</param>
+/// <param name="Numerics">
+/// With the attempt's first tokens, which may overtake its first item: <see cref="GenerateUpdate.Numerics"/>.
+/// </param>
 [GenerateSerializer, Immutable]
 public readonly record struct PushedTokens(
-    [property: Id(0)] long Stream, [property: Id(1)] int First, [property: Id(2)] GeneratedToken[] Tokens, [property: Id(3)] string? Numerics = null);
+    [property: Id(0)] long Stream,
+    [property: Id(1)] int First,
+    [property: Id(2)] GeneratedToken[] Tokens,
+    [property: Id(3)] string? Numerics = null);

@@ -26,8 +26,8 @@ public sealed record ModelCard
     public required DateTimeOffset Created { get; init; }
 
     /// <summary>
-    /// Classes of arithmetic of the devices that serve it, those of most devices first: the same request yields the same tokens within each. Null where a card says
-    /// nothing of devices, as in lists of models.
+    /// Classes of arithmetic of the devices that serve it, those of most devices first: the same request yields the same tokens within
+    /// each. Null where a card says nothing of devices, as in lists of models.
     /// </summary>
     [Id(6)]
     public IReadOnlyList<string>? Numerics { get; init; }

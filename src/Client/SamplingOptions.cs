@@ -41,7 +41,9 @@ public sealed record SamplingOptions
     [Id(7)]
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
-    /// <summary>With the same seed, request and kind of device the tokens are the same. Null draws one.</summary>
+    /// <summary>
+    /// With the same seed, request and numerics class (<see cref="TextUpdate.Numerics"/>) the tokens are the same. Null draws one.
+    /// </summary>
     [Id(8)]
     public long? Seed { get; init; }
 

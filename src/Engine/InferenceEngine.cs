@@ -83,12 +83,14 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Geometry of the KV cache; two engines exchange blocks only if theirs are equal, and their <see cref="Numerics"/>.</summary>
     public KvLayout Layout => _resources.Layout;
 
-    /// <summary>With <see cref="Numerics"/> and a tenant's salt, the root of every block hash: see <see cref="BlockHasher.Root"/>.</summary>
+    /// <summary>
+    /// With <see cref="Numerics"/> and a tenant's salt, the root of every block hash: see <see cref="BlockHasher.Root"/>.
+    /// </summary>
     public string CacheFingerprint { get; }
 
     /// <summary>
-    /// Class of this engine's arithmetic: engines of one class compute the same bits, and draw the same tokens, from the same model. Blocks are exchanged,
-    /// and sequences continued, within a class only.
+    /// Class of this engine's arithmetic: engines of one class compute the same bits, and draw the same tokens, from the same model. Blocks
+    /// are exchanged, and sequences continued, within a class only.
     /// </summary>
     public string Numerics { get; }
 

@@ -31,8 +31,12 @@ internal static partial class GrainsLog
     [LoggerMessage(8, LogLevel.Information, "Device {Device} drains: {Requests} requests are left")]
     public static partial void Draining(this ILogger log, string device, int requests);
 
-    [LoggerMessage(9, LogLevel.Information, "Model {Model} on {Device} ({Hardware}): {Blocks} KV blocks, context {Context}, role {Role}, numerics class {Numerics}")]
-    public static partial void WorkerReady(this ILogger log, string model, string device, string hardware, int blocks, int context, DeviceRole role, string numerics);
+    [LoggerMessage(
+        9,
+        LogLevel.Information,
+        "Model {Model} on {Device} ({Hardware}): {Blocks} KV blocks, context {Context}, role {Role}, numerics class {Numerics}")]
+    public static partial void WorkerReady(
+        this ILogger log, string model, string device, string hardware, int blocks, int context, DeviceRole role, string numerics);
 
     [LoggerMessage(10, LogLevel.Error, "The warm-up of {Device} failed: {Reason}")]
     public static partial void WarmUpFailed(this ILogger log, string device, string reason);

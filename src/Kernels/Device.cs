@@ -16,7 +16,7 @@ namespace ServingGrid.Kernels;
 /// <b>Same tokens, always.</b> What an operation computes for a row depends on that row, its sequence's cache and the weights
 /// alone: never on the other rows, on how many there are, on how a prompt was cut into chunks or on the number of threads.
 /// Each reduction therefore runs in an order fixed by the row: a matrix product by its columns' blocks, attention by
-/// position. Two runs on the same kind of device are equal to the bit.
+/// position. Two runs on devices of one class (<see cref="DeviceInfo.Numerics"/>) are equal to the bit.
 /// </para>
 /// <para>
 /// <b>Threads.</b> One thread (the engine's) calls the operations. <see cref="Gather"/>, <see cref="Scatter"/> and

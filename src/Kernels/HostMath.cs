@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace ServingGrid.Kernels;
 
 /// <summary>
-/// What this process gets from the machine's C library and its own compiler. Tables of rotations, log-probabilities and draws go through functions
-/// whose last bit is the library's own business, and it may choose among several forms by the processor. Thread-safe.
+/// What this process gets from the machine's C library and its own compiler. Tables of rotations, log-probabilities and draws go through
+/// functions whose last bit is the library's own business, and it may choose among several forms by the processor. Thread-safe.
 /// </summary>
 internal static class HostMath
 {

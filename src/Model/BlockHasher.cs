@@ -6,8 +6,9 @@ using System.Text;
 namespace ServingGrid.Model;
 
 /// <summary>
-/// Names of KV blocks by content: a block's hash covers the model, the arithmetic, the tenant and every token from the start of the sequence to the
-/// block's end, so equal hashes mean equal KV, to the bit. Clients, routers and engines compute the same chain. Pure functions, thread-safe.
+/// Names of KV blocks by content: a block's hash covers the model, the arithmetic, the tenant and every token from the start of the
+/// sequence to the block's end, so equal hashes mean equal KV, to the bit. Clients, routers and engines compute the same chain. Pure
+/// functions, thread-safe.
 /// </summary>
 /// <remarks>
 /// SHA-256, truncated to 128 bits: tenants share a cache, so a colliding prompt must not be constructible. The chain is

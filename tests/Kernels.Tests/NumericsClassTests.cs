@@ -6,7 +6,10 @@ using ServingGrid.Model.Gguf;
 
 namespace ServingGrid.Kernels.Tests;
 
-/// <summary>Devices of one class compute the same bits; where bits differ, the classes do. CpuDeviceStepTests has the processor's families of kernels.</summary>
+/// <summary>
+/// Devices of one class compute the same bits; where bits differ, the classes do. CpuDeviceStepTests has the processor's families of
+/// kernels.
+/// </summary>
 public sealed class NumericsClassTests
 {
     private const int Columns = 1024;
@@ -18,8 +21,12 @@ public sealed class NumericsClassTests
     {
         string[] names =
         [
-            NumericsClass.Name("cpu", 1, "a", "b"), NumericsClass.Name("cpu", 2, "a", "b"), NumericsClass.Name("gpu", 1, "a", "b"), NumericsClass.Name("cpu", 1, "b", "a"),
-            NumericsClass.Name("cpu", 1, "ab"), NumericsClass.Name("cpu", 1, "a"),
+            NumericsClass.Name("cpu", 1, "a", "b"),
+            NumericsClass.Name("cpu", 2, "a", "b"),
+            NumericsClass.Name("gpu", 1, "a", "b"),
+            NumericsClass.Name("cpu", 1, "b", "a"),
+            NumericsClass.Name("cpu", 1, "ab"),
+            NumericsClass.Name("cpu", 1, "a"),
         ];
 
         Assert.Equal(names.Length, names.Distinct().Count());
@@ -39,12 +46,14 @@ public sealed class NumericsClassTests
         Assert.NotEqual(Run(cpu), Run(gpu));
     }
 
-    /// <summary>How work is cut: vector or tiled products, one warp or several, with CUDA's way through the kernels or the portable one.</summary>
+    /// <summary>
+    /// How work is cut: vector or tiled products, one warp or several, with CUDA's way through the kernels or the portable one.
+    /// </summary>
     [Fact]
     public void Numerics_GpuKernelsTunedOtherwise_SameClassAndBits()
     {
         using IlgpuDevice one = Open(32, Small);
-        using IlgpuDevice tiled = Open(32, Small with { Warps = 2, OutputsPerWarp = 16, TileFromRows = 2, Threads = 64, LogitsPerThread = 8 });
+        using IlgpuDevice tiled = Open(32, Small with { Warps = 2, OutputsPerWarp = 16, TileFromRows = 2, Threads = 64 });
         using IlgpuDevice portable = Open(16, Small);
 
         Assert.Equal([one.Info.Numerics, one.Info.Numerics], [tiled.Info.Numerics, portable.Info.Numerics]);

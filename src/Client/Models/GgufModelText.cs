@@ -46,7 +46,8 @@ internal sealed class GgufModelText : ModelText
 
     /// <summary>With the tokenizer that this process has already.</summary>
     /// <exception cref="GridException"><see cref="GridError.Internal"/>: the chat template cannot be used.</exception>
-    public static GgufModelText Of(ILocalModel model, ModelCard card, TimeProvider time) => Create(card, time, () => (model.Metadata, model.Tokenizer));
+    public static GgufModelText Of(ILocalModel model, ModelCard card, TimeProvider time) =>
+        Create(card, time, () => (model.Metadata, model.Tokenizer));
 
     /// <summary>The same file, of which the grid says something else now.</summary>
     public GgufModelText With(ModelCard card) => new(this, card);

@@ -17,7 +17,9 @@ public static class PlacementHints
     /// <summary>Sets the hints for the calls that the current asynchronous flow starts from here on.</summary>
     /// <param name="model">The model asked for.</param>
     /// <param name="tokens">Tokens to prefill, cached or not.</param>
-    /// <param name="blockHashes">Low 8 bytes of the chained hash of each full block of the prompt, once for each class of arithmetic that may serve it.</param>
+    /// <param name="blockHashes">
+    /// Low 8 bytes of the chained hash of each full block of the prompt, once for each class of arithmetic that may serve it.
+    /// </param>
     /// <param name="avoid">Devices that earlier attempts lost.</param>
     /// <param name="numerics">The class that it has to be served in; null: any.</param>
     public static void Set(string model, int tokens, ulong[][] blockHashes, string[] avoid, string? numerics = null)
@@ -50,7 +52,8 @@ public static class PlacementHints
     }
 
     /// <summary>Reads the hints from the data that a director gets; absent ones are empty.</summary>
-    public static (string Model, int Tokens, ulong[][] BlockHashes, string[] Avoid, string? Numerics) Read(Dictionary<string, object>? data) => (
+    public static (string Model, int Tokens, ulong[][] BlockHashes, string[] Avoid, string? Numerics) Read(
+        Dictionary<string, object>? data) => (
         Get(data, ModelKey) as string ?? "",
         Get(data, TokensKey) as int? ?? 0,
         Get(data, HashesKey) as ulong[][] ?? [],

@@ -3,9 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace ServingGrid.Client.Requests;
 
 /// <summary>
-/// Keeps an answer within one class of arithmetic: tokens of one class do not go on in another unnoticed. An attempt is free to run in any class as long as none before it
-/// has brought a token; from the first token on those that follow stay in its class, and leave it only when the grid has no device of it left and the client may.
-/// For one request and one reader.
+/// Keeps an answer within one class of arithmetic: tokens of one class do not go on in another unnoticed. An attempt is free to run in any
+/// class as long as none before it has brought a token; from the first token on those that follow stay in its class, and leave it only when
+/// the grid has no device of it left and the client may. For one request and one reader.
 /// </summary>
 /// <param name="request">The request.</param>
 /// <param name="mayChange"><see cref="GridClientOptions.AllowNumericsChange"/></param>
@@ -29,7 +29,9 @@ internal sealed class AnswerNumerics(GenerateRequest request, bool mayChange, IL
     /// <summary>Items of another attempt follow.</summary>
     public void Begin() => (_attempt, _told) = (null, false);
 
-    /// <summary>Takes note of an item of the attempt. The attempt's first tokens, or its end without any, come back with their class.</summary>
+    /// <summary>
+    /// Takes note of an item of the attempt. The attempt's first tokens, or its end without any, come back with their class.
+    /// </summary>
     public GenerateUpdate Take(GenerateUpdate item)
     {
         _attempt = item.Numerics ?? _attempt;
@@ -66,7 +68,8 @@ internal sealed class AnswerNumerics(GenerateRequest request, bool mayChange, IL
 
     /// <summary>Why a request ends that no device could go on with, beside what the last attempt said.</summary>
     public string? Explain() => _gone
-        ? $"no device of numerics class {Required}, in which the answer began, is left; the others would go on with other tokens, which this client does not allow"
+        ? $"no device of numerics class {Required}, in which the answer began, is left; "
+            + "the others would go on with other tokens, which this client does not allow"
         : null;
 
     private void NoteChange(string now)

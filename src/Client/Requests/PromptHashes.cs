@@ -11,7 +11,9 @@ internal static class PromptHashes
     /// <summary>Most classes of arithmetic that blocks are named in: a grid has one, rarely two.</summary>
     public const int MaxClasses = 4;
 
-    /// <summary>For each class that the attempt may run in (<see cref="ModelCard.Numerics"/>), low 8 bytes of the chained hash of each full block.</summary>
+    /// <summary>
+    /// For each class that the attempt may run in (<see cref="ModelCard.Numerics"/>), low 8 bytes of the chained hash of each full block.
+    /// </summary>
     public static ulong[][] Compute(GenerateAttempt attempt, ModelCard model)
     {
         IEnumerable<string> classes = attempt.Numerics is { } only ? [only] : (model.Numerics ?? []).Take(MaxClasses);

@@ -8,8 +8,8 @@ internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt 
 
 /// <summary>
 /// One request as one unbroken stream, however many attempts it takes: when the silo of attempt n is lost, attempt n+1 starts
-/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that computes the same bits
-/// (<see cref="AnswerNumerics"/>).
+/// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that
+/// computes the same bits (<see cref="AnswerNumerics"/>).
 /// </summary>
 internal sealed class RequestStream(StartAttempt start, GridClientOptions options, TimeProvider time, ILogger log)
 {
@@ -30,7 +30,8 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             if (generated.Count > 0 && generated.Count >= request.MaxTokens)
             {
                 // The silo was lost after the last token and before the end of the stream.
-                yield return new GenerateUpdate { Finish = FinishReason.Length, Numerics = numerics.Current, Usage = Usage(request, generated.Count, firstUsage, null) };
+                GenerateUsage usage = Usage(request, generated.Count, firstUsage, null);
+                yield return new GenerateUpdate { Finish = FinishReason.Length, Numerics = numerics.Current, Usage = usage };
                 yield break;
             }
 
@@ -155,7 +156,14 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
     }
 
     private async Task Recover(
-        GenerateRequest request, int started, int tokens, bool accepted, long lastSign, Exception failure, AnswerNumerics numerics, CancellationToken cancellation)
+        GenerateRequest request,
+        int started,
+        int tokens,
+        bool accepted,
+        long lastSign,
+        Exception failure,
+        AnswerNumerics numerics,
+        CancellationToken cancellation)
     {
         bool broken = failure is System.Threading.Channels.ChannelClosedException;
         if (!broken && !RequestFailures.IsTransient(failure, accepted))
@@ -165,9 +173,11 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
 
         if (started >= options.MaxAttempts || time.GetElapsedTime(lastSign) >= options.RecoveryTimeout)
         {
+            string reason = numerics.Explain() ?? failure.Message;
+            double silence = time.GetElapsedTime(lastSign).TotalSeconds;
             throw new GridException(
                 GridError.Unavailable,
-                $"No silo could serve the request ({started} attempts, {time.GetElapsedTime(lastSign).TotalSeconds:0.0} s without a sign of life): {numerics.Explain() ?? failure.Message}",
+                $"No silo could serve the request ({started} attempts, {silence:0.0} s without a sign of life): {reason}",
                 failure);
         }
 

@@ -35,7 +35,9 @@ internal sealed class TextAssembler(Tokenizer tokenizer, GenerateRequest request
             if (_stops.Found is not null)
             {
                 IReadOnlyList<GeneratedToken> tokens = [.. update.Tokens.Take(i + 1)];
-                return update.Finish is null ? new TextUpdate { Text = text, Tokens = tokens, Numerics = _numerics } : Stopped(text, tokens, update.Usage);
+                return update.Finish is null
+                    ? new TextUpdate { Text = text, Tokens = tokens, Numerics = _numerics }
+                    : Stopped(text, tokens, update.Usage);
             }
         }
 

@@ -54,7 +54,10 @@ internal static class CommandLine
 
     private static readonly string[] SiloNames = ["--model", "--name", "--device", "--threads", "--compute-cores", "--compute-priority", "--context", "--max-sequences", "--max-waiting"];
 
-    private static readonly string[] Names = [.. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--numerics-change", "--verbose", "--help"];
+    private static readonly string[] Names =
+    [
+        .. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--numerics-change", "--verbose", "--help",
+    ];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
 

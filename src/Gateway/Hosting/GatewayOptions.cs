@@ -61,8 +61,9 @@ internal sealed record GatewayOptions
     public TimeSpan ReaderTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Whether an answer whose class of arithmetic has no device left goes on in another (<see cref="Client.GridClientOptions.AllowNumericsChange"/>). Null: with the silo in this
-    /// process, for want of another, and not with those of a grid.
+    /// Whether an answer whose class of arithmetic has no device left goes on in another (<see
+    /// cref="Client.GridClientOptions.AllowNumericsChange"/>). Null: with the silo in this process, for want of another, and not with those
+    /// of a grid.
     /// </summary>
     public bool? AllowNumericsChange { get; init; }
 

@@ -56,7 +56,8 @@ internal static class GatewayProgram
         // First of all, because it takes longest and the rest can be done meanwhile.
         WorkerOptions workerOptions = EmbeddedSilo.ToWorkerOptions(options);
         await using var opening = WorkerOpening.Begin(workerOptions);
-        await using WebApplication app = GatewayApp.Create(options, builder => EmbeddedSilo.Add(builder, workerOptions, opening, options.AllowNumericsChange));
+        await using WebApplication app = GatewayApp.Create(
+            options, builder => EmbeddedSilo.Add(builder, workerOptions, opening, options.AllowNumericsChange));
         await opening.Found;
         return await ServeAsync(app, async () =>
         {

@@ -56,10 +56,12 @@ internal sealed class PrefillGrain(LocalDevice device, IKvTransport transport, R
             throw new GridException(GridError.Unavailable, $"{local.Identity.Id} takes no prompts now.");
         }
 
-        if (local.Identity.Numerics != order.Numerics)
+        string numerics = local.Identity.Numerics;
+        if (numerics != order.Numerics)
         {
             throw new GridException(
-                GridError.Unavailable, $"{local.Identity.Id} computes in numerics class {local.Identity.Numerics}: it takes no prompts for devices of class {order.Numerics}.");
+                GridError.Unavailable,
+                $"{local.Identity.Id} computes in numerics class {numerics}: it takes no prompts for devices of class {order.Numerics}.");
         }
 
         using RequestInFlight request = requests.Begin(order.Attempt, forPeer: true);

@@ -45,7 +45,9 @@ internal sealed class Handover(
     {
         InferenceEngine engine = device.Worker.Engine;
         SequenceRequest request = EngineMapping.ToSequence(attempt);
-        ulong[] hashes = options.Mode == DisaggregationMode.Never ? [] : PromptHashes.Compute(attempt, device.Identity.Model, device.Identity.Numerics);
+        ulong[] hashes = options.Mode == DisaggregationMode.Never
+            ? []
+            : PromptHashes.Compute(attempt, device.Identity.Model, device.Identity.Numerics);
         RoutingQuery query = new(attempt.Request.Model, request.Prompt.Length, hashes, attempt.Avoid);
         if (planner.Decide(Site(), query) is not { } first)
         {

@@ -79,7 +79,10 @@ public sealed class HandoverPlanner(DeviceRouter router, GridView view, PrefillB
     // What a device of another class computes is not what this one would have computed.
     private (DeviceView? Device, int CachedTokens) Find(DecodeSite site, RoutingQuery query) => router.ChoosePrefill(
         query with { Numerics = site.Device.Numerics },
-        candidate => candidate.Identity.Id != site.Device.Id && !query.Avoid.Contains(candidate.Identity.Id) && breaker.Allows(candidate.Identity.Id) && view.Find(query.Model)?.IsAlive(candidate) == true);
+        candidate => candidate.Identity.Id != site.Device.Id
+            && !query.Avoid.Contains(candidate.Identity.Id)
+            && breaker.Allows(candidate.Identity.Id)
+            && view.Find(query.Model)?.IsAlive(candidate) == true);
 
     // The last token is always computed: its logits choose the next one.
     private HandoverInputs Inputs(DecodeSite site, RoutingQuery query, DeviceView remote, int remoteCached)

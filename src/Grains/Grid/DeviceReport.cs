@@ -4,7 +4,9 @@ using ServingGrid.Kernels;
 
 namespace ServingGrid.Grains.Grid;
 
-/// <summary>What a device is: the same for as long as its silo lives, but for <see cref="Numerics"/> when the device is opened anew.</summary>
+/// <summary>
+/// What a device is: the same for as long as its silo lives, but for <see cref="Numerics"/> when the device is opened anew.
+/// </summary>
 [GenerateSerializer, Immutable]
 public sealed record DeviceIdentity
 {
@@ -30,7 +32,8 @@ public sealed record DeviceIdentity
     public string? TransferEndpoint { get; init; }
 
     /// <summary>
-    /// Class of its arithmetic: devices of one class compute the same bits. Blocks are exchanged, and answers continued, within a class only.
+    /// Class of its arithmetic: devices of one class compute the same bits. Blocks are exchanged, and answers continued, within a class
+    /// only.
     /// </summary>
     [Id(6)]
     public required string Numerics { get; init; }

@@ -1,9 +1,9 @@
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// Which devices may serve a model together: those that read prompts and blocks alike. A mismatch is refused with a sentence when the device joins, instead of showing
-/// as a hang or as wrong tokens later. Devices of other arithmetic (<see cref="DeviceIdentity.Numerics"/>) are welcome: they serve requests of their own, and
-/// neither blocks nor answers go from one class to another.
+/// Which devices may serve a model together: those that read prompts and blocks alike. A mismatch is refused with a sentence when the
+/// device joins, instead of showing as a hang or as wrong tokens later. Devices of other arithmetic (<see cref="DeviceIdentity.Numerics"/>)
+/// are welcome: they serve requests of their own, and neither blocks nor answers go from one class to another.
 /// </summary>
 public static class GridAdmission
 {

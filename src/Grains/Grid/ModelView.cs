@@ -75,7 +75,9 @@ public sealed class ModelView(string model, TimeProvider time)
 
     /// <summary>The devices with the number of leading blocks of <paramref name="chain"/> that each holds.</summary>
     /// <param name="chain">Hashes of a prompt's blocks.</param>
-    /// <param name="others">The same blocks under the names that they have elsewhere: see <see cref="Routing.RoutingQuery.OtherHashes"/>.</param>
+    /// <param name="others">
+    /// The same blocks under the names that they have elsewhere: see <see cref="Routing.RoutingQuery.OtherHashes"/>.
+    /// </param>
     public (IReadOnlyList<DeviceView> Devices, int[] MatchedBySlot) Match(ReadOnlySpan<ulong> chain, IReadOnlyList<ulong[]>? others = null)
     {
         lock (_lock)

@@ -29,7 +29,11 @@ internal sealed class KvAwareDirector(DeviceRouter router, GridView view, ILogge
 
         (string model, int tokens, ulong[][] hashes, string[] avoid, string? numerics) = PlacementHints.Read(target.RequestContextData);
         HashSet<SiloAddress> reachable = [.. silos];
-        RoutingQuery query = new(model, tokens, hashes.Length > 0 ? hashes[0] : [], avoid) { OtherHashes = [.. hashes.Skip(1)], Numerics = numerics };
+        RoutingQuery query = new(model, tokens, hashes.FirstOrDefault() ?? [], avoid)
+        {
+            OtherHashes = [.. hashes.Skip(1)],
+            Numerics = numerics,
+        };
         DeviceView? device = router.ChooseDecode(query, device => reachable.Contains(device.Identity.Silo));
         return Task.FromResult(device?.Identity.Silo ?? Fallback.Any(silos, model, target, log));
     }

@@ -29,7 +29,8 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
 
     private void CheckModel(GenerateRequest request)
     {
-        // An attempt that has nowhere to go lands anywhere: what this silo knows of its model decides below whether there is still a device for it.
+        // An attempt that has nowhere to go lands anywhere: what this silo knows of its model decides below whether there is still a device
+        // for it.
         if (device.Identity.Model.Name != request.Model)
         {
             return;
@@ -38,7 +39,8 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
         if (request.Fingerprint is { } fingerprint && fingerprint != device.Identity.Model.Fingerprint)
         {
             // A client that has outlived a change of the model would have its tokens read as others.
-            throw new GridException(GridError.ModelChanged, $"Model {request.Model} is another file than the one that the prompt was made for.");
+            string reason = $"Model {request.Model} is another file than the one that the prompt was made for.";
+            throw new GridException(GridError.ModelChanged, reason);
         }
     }
 
@@ -51,17 +53,19 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
             return;
         }
 
-        if (attempt.Numerics is { } numerics && view.Find(model) is { IsFresh: true } known && !known.Devices.Any(other => IsLeft(other, numerics)))
+        if (attempt.Numerics is { } numerics && view.Find(model) is { IsFresh: true } known && !known.Devices.Any(IsLeft))
         {
             throw new GridException(GridError.NumericsGone, $"No device of numerics class {numerics} is left for model {model}.");
         }
 
         throw new GridException(
             GridError.Unavailable,
-            served ? $"{device.Identity.Id} computes in numerics class {device.Identity.Numerics}, not in {attempt.Numerics}." : $"Model {model} is not on {device.Identity.Id}.");
-    }
+            served
+                ? $"{device.Identity.Id} computes in numerics class {device.Identity.Numerics}, not in {attempt.Numerics}."
+                : $"Model {model} is not on {device.Identity.Id}.");
 
-    /// <summary>True for a device that can go on with an answer of the class, if not at this moment. Reports keep it in the view for some seconds after its silo died.</summary>
-    private static bool IsLeft(DeviceView other, string numerics) =>
-        other.Identity.Numerics == numerics && other.Load.Role.Decodes() && other.Load.State is not (DeviceState.Draining or DeviceState.Failed);
+        // It can go on with the answer, if not at this moment. Reports keep a device in the view for some seconds after its silo died.
+        bool IsLeft(DeviceView other) => other.Identity.Numerics == attempt.Numerics && other.Load.Role.Decodes()
+            && other.Load.State is not (DeviceState.Draining or DeviceState.Failed);
+    }
 }

@@ -20,7 +20,13 @@ namespace ServingGrid.Grains.Requests;
 [KvAwarePlacement]
 [GrainDirectory(RequestDirectory.Name)]
 internal sealed class RequestGrain(
-    RequestAdmission admission, Handover handover, TokenDispatcher tokens, RequestsInFlight requests, RequestMetrics metrics, TimeProvider time, ILogger<RequestGrain> log) : Grain, IRequestGrain
+    RequestAdmission admission,
+    Handover handover,
+    TokenDispatcher tokens,
+    RequestsInFlight requests,
+    RequestMetrics metrics,
+    TimeProvider time,
+    ILogger<RequestGrain> log) : Grain, IRequestGrain
 {
     /// <summary>Longest silence of a stream, with room for delays below the 500 ms that clients are promised.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(400);

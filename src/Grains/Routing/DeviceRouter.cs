@@ -10,7 +10,9 @@ namespace ServingGrid.Grains.Routing;
 /// <param name="Avoid">Devices to take only if there is no other.</param>
 public sealed record RoutingQuery(string Model, int Tokens, ulong[] BlockHashes, IReadOnlyCollection<string> Avoid)
 {
-    /// <summary>The same blocks as devices of further classes of arithmetic name them: a device knows them by the names of its class alone.</summary>
+    /// <summary>
+    /// The same blocks as devices of further classes of arithmetic name them: a device knows them by the names of its class alone.
+    /// </summary>
     public IReadOnlyList<ulong[]> OtherHashes { get; init; } = [];
 
     /// <summary>The class that the device must be of; null: any.</summary>
@@ -55,7 +57,11 @@ public sealed class DeviceRouter(GridView view, IRoutingPolicy policy, TimeProvi
         }
 
         (IReadOnlyList<DeviceView> all, int[] matched) = model.Match(query.BlockHashes, query.OtherHashes);
-        List<DeviceView> devices = [.. all.Where(device => device.Load.State == DeviceState.Serving && (query.Numerics is null || device.Identity.Numerics == query.Numerics) && canTake(device))];
+        List<DeviceView> devices =
+        [
+            .. all.Where(device => device.Load.State == DeviceState.Serving
+                && (query.Numerics is null || device.Identity.Numerics == query.Numerics) && canTake(device)),
+        ];
         Prefer(devices, device => !query.Avoid.Contains(device.Identity.Id));
         Prefer(devices, model.IsAlive);
         if (devices.Count == 0)

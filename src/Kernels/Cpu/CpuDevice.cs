@@ -18,8 +18,8 @@ namespace ServingGrid.Kernels.Cpu;
 public sealed unsafe partial class CpuDevice : Device
 {
     /// <summary>
-    /// Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>). Neither the family of kernels nor the number of threads is part of the class:
-    /// they all compute the same bits.
+    /// Version of the kernels' arithmetic (<see cref="NumericsClass.Name"/>). Neither the family of kernels nor the number of threads is
+    /// part of the class: they all compute the same bits.
     /// </summary>
     private const int ArithmeticVersion = 1;
 

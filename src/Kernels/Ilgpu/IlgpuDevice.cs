@@ -49,11 +49,17 @@ public sealed unsafe partial class IlgpuDevice : Device
         _copied = new StagedInts(runtime);
         _rows = new RowReader(runtime, WaitForSteps);
         _nothing = runtime.Allocate<float>(1);
-        _numerics = NumericsClass.Name(runtime.Kind, ArithmeticVersion, [.. runtime.Compiler, $"norms of {tuning.NormThreads} threads", HostMath.Print]);
+        string norms = $"norms of {tuning.NormThreads} threads";
+        _numerics = NumericsClass.Name(runtime.Kind, ArithmeticVersion, [.. runtime.Compiler, norms, HostMath.Print]);
     }
 
     /// <summary>The kernels field says what was compiled so far and how long that took.</summary>
-    public override DeviceInfo Info => new(_id, _runtime.Accelerator.Name, _runtime.Describe(), _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize, _numerics);
+    public override DeviceInfo Info => new(
+        _id,
+        _runtime.Accelerator.Name,
+        _runtime.Describe(),
+        _runtime.Accelerator.AcceleratorType == AcceleratorType.CPU ? 0 : _runtime.Accelerator.MemorySize,
+        _numerics);
 
     /// <summary>For tests and benchmarks that ask about the hardware.</summary>
     internal IlgpuRuntime Runtime => _runtime;

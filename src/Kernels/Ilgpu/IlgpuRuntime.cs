@@ -82,7 +82,9 @@ internal sealed class IlgpuRuntime : IDisposable
         }
     }
 
-    /// <summary>What computes, for <see cref="NumericsClass"/>: on CUDA with the hardware's generation, whose approximate instructions are its own.</summary>
+    /// <summary>
+    /// What computes, for <see cref="NumericsClass"/>: on CUDA with the hardware's generation, whose approximate instructions are its own.
+    /// </summary>
     public string Kind => Accelerator switch
     {
         CudaAccelerator cuda => $"cuda-sm{cuda.Architecture.Major}{cuda.Architecture.Minor}",
@@ -91,8 +93,8 @@ internal sealed class IlgpuRuntime : IDisposable
     };
 
     /// <summary>
-    /// What turns the kernels into code and may choose their bits. PTX says how each operation rounds, so that CUDA's driver has no say; OpenCL leaves
-    /// functions and divisions to the driver's compiler.
+    /// What turns the kernels into code and may choose their bits. PTX says how each operation rounds, so that CUDA's driver has no say;
+    /// OpenCL leaves functions and divisions to the driver's compiler.
     /// </summary>
     public IReadOnlyList<string> Compiler
     {
@@ -100,7 +102,16 @@ internal sealed class IlgpuRuntime : IDisposable
         {
             string ilgpu = $"ILGPU {typeof(Context).Assembly.GetName().Version}";
             return Accelerator is CLAccelerator { Device: var device }
-                ? [ilgpu, device.PlatformName, $"{device.PlatformVersion}", device.VendorName, device.Name, $"{device.DeviceVersion}", CLAPI.CurrentAPI.GetDeviceInfo(device.DeviceId, CLDeviceInfoType.CL_DRIVER_VERSION)]
+                ?
+                [
+                    ilgpu,
+                    device.PlatformName,
+                    $"{device.PlatformVersion}",
+                    device.VendorName,
+                    device.Name,
+                    $"{device.DeviceVersion}",
+                    CLAPI.CurrentAPI.GetDeviceInfo(device.DeviceId, CLDeviceInfoType.CL_DRIVER_VERSION),
+                ]
                 : [ilgpu];
         }
     }

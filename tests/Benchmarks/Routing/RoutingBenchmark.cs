@@ -146,7 +146,7 @@ internal static class RoutingBenchmark
             Hardware = "benchmark",
             Model = new ModelCard { Name = Model, Fingerprint = "f", ContextLength = 32768, VocabularySize = 100, BlockSize = BlockSize, Created = DateTimeOffset.UnixEpoch },
             KvType = KvType.F16,
-            Numerics = "n",
+            Numerics = "cpu",
         },
         Load = new DeviceLoad
         {

@@ -171,7 +171,8 @@ public sealed class ModelTextCacheTests
             return Find?.Invoke() ?? Task.FromResult<ModelCard?>(Card("m", Fingerprint));
         }
 
-        public Task<ModelCard> GetCard() => AskCard?.Invoke() ?? Task.FromResult(Card("m", Fingerprint) with { ContextLength = ContextLength, Numerics = Numerics });
+        public Task<ModelCard> GetCard() => AskCard?.Invoke()
+            ?? Task.FromResult(Card("m", Fingerprint) with { ContextLength = ContextLength, Numerics = Numerics });
 
         public Task<ModelHeaderPiece> GetHeaderPiece(long offset) => Task.FromResult(new ModelHeaderPiece
         {

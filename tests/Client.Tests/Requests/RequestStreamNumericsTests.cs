@@ -83,7 +83,9 @@ public sealed class RequestStreamNumericsTests : RequestStreamScripts
     public async Task Read_MayChangeButTheClassIsNotGone_StaysInIt()
     {
         await Assert.ThrowsAsync<GridException>(() => Read(
-            attempt => attempt.Number == 0 ? [In("x"), Tokens(1), new TimeoutException()] : [new GridException(GridError.Unavailable, "full of sorrow")],
+            attempt => attempt.Number == 0
+                ? [In("x"), Tokens(1), new TimeoutException()]
+                : [new GridException(GridError.Unavailable, "busy")],
             new GridClientOptions { AllowNumericsChange = true, MaxAttempts = 3 }));
 
         Assert.Equal([null, "x", "x"], Attempts.Select(attempt => attempt.Numerics));
@@ -98,7 +100,7 @@ public sealed class RequestStreamNumericsTests : RequestStreamScripts
         {
             asked.Add(attempt.Numerics);
             items.Push(0, [new GeneratedToken(1)], attempt.Number == 0 ? "x" : null);
-            return attempt.Number == 0 ? AsyncEnumerable.Range(0, 1).Select<int, GenerateUpdate>(_ => throw new TimeoutException()) : new[] { Finish(FinishReason.Stop) }.ToAsyncEnumerable();
+            return AsyncEnumerable.Range(0, 1).Select(_ => attempt.Number == 0 ? throw new TimeoutException() : Finish(FinishReason.Stop));
         });
         await stream.Read(Request, CancellationToken.None).ToListAsync();
 
@@ -108,7 +110,9 @@ public sealed class RequestStreamNumericsTests : RequestStreamScripts
     [Fact]
     public async Task Read_SiloThatDoesNotSayItsClass_AsBefore()
     {
-        List<GenerateUpdate> items = await Read(attempt => attempt.Number == 0 ? [On("a"), Tokens(1), new TimeoutException()] : [On("b"), Tokens(2), Finish(FinishReason.Stop)]);
+        List<GenerateUpdate> items = await Read(attempt => attempt.Number == 0
+            ? [On("a"), Tokens(1), new TimeoutException()]
+            : [On("b"), Tokens(2), Finish(FinishReason.Stop)]);
 
         Assert.All(Attempts, attempt => Assert.Null(attempt.Numerics));
         Assert.All(items, item => Assert.Null(item.Numerics));

@@ -65,7 +65,10 @@ public sealed class TextAssemblerTests : IAsyncDisposable
         TextAssembler text = new(_tokenizer, new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1] });
         GenerateUpdate[] updates =
         [
-            new() { Tokens = [new(400)], Numerics = "x" }, new() { Tokens = [new(401)] }, new() { Tokens = [new(402)], Numerics = "y" }, new() { Tokens = [new(403)] },
+            new() { Tokens = [new(400)], Numerics = "x" },
+            new() { Tokens = [new(401)] },
+            new() { Tokens = [new(402)], Numerics = "y" },
+            new() { Tokens = [new(403)] },
             new() { Finish = FinishReason.Length },
         ];
         TextUpdate[] items = [.. updates.Select(text.Append)];

@@ -51,7 +51,8 @@ public sealed class CommandLineTests
     [InlineData(true, "--numerics-change", "allow")]
     [InlineData(false, "--numerics-change=refuse")]
     [InlineData(true, "--numerics-change", "allow", "--cluster", "file:x")]
-    public void Parse_NumericsChange_AsSaid(bool? expected, params string[] arguments) => Assert.Equal(expected, Parse(arguments).AllowNumericsChange);
+    public void Parse_NumericsChange_AsSaid(bool? expected, params string[] arguments) =>
+        Assert.Equal(expected, Parse(arguments).AllowNumericsChange);
 
     [Fact]
     public void Parse_KeysInTheEnvironment_AreTaken() =>

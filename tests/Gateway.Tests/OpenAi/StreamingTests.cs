@@ -75,7 +75,8 @@ public sealed class StreamingTests
     {
         await using GatewayServer server = await GatewayServer.StartAsync();
         server.Grid.Script = (request, _) => Changing(request);
-        IReadOnlyList<string> events = await server.StreamAsync(path, body.Replace("\"stream\":true", "\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        body = body[..^1] + ",\"stream_options\":{\"include_usage\":true}}";
+        IReadOnlyList<string> events = await server.StreamAsync(path, body);
         string[] prints = [.. events.SkipLast(1).Select(data => (string)JsonNode.Parse(data)!["system_fingerprint"]!)];
 
         Assert.Equal(["fp_0123456789ab/x", "fp_0123456789ab/y", "fp_0123456789ab/x+y"], prints.Distinct());
@@ -179,6 +180,7 @@ public sealed class StreamingTests
         await Task.Yield();
         yield return new TextUpdate { Text = "a", Tokens = [ScriptedGrid.Token('a', null)], Numerics = "x" };
         yield return new TextUpdate { Text = "b", Tokens = [ScriptedGrid.Token('b', null)], Numerics = "y" };
-        yield return new TextUpdate { Finish = FinishReason.Stop, Usage = ScriptedGrid.Usage(request, 2), Numerics = "y", ChangedFrom = ["x"] };
+        GenerateUsage usage = ScriptedGrid.Usage(request, 2);
+        yield return new TextUpdate { Finish = FinishReason.Stop, Usage = usage, Numerics = "y", ChangedFrom = ["x"] };
     }
 }

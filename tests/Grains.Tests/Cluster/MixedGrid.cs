@@ -6,8 +6,8 @@ using ServingGrid.Testing;
 namespace ServingGrid.Grains.Tests.Cluster;
 
 /// <summary>
-/// A model for grids of two classes of arithmetic, <c>cpu</c> and <c>ilgpu-cpu</c>: of one small layer, because the second takes a hundred times as long; and requests
-/// whose answers differ between the two.
+/// A model for grids of two classes of arithmetic, <c>cpu</c> and <c>ilgpu-cpu</c>: of one small layer, because the second takes a hundred
+/// times as long; and requests whose answers differ between the two.
 /// </summary>
 public sealed class MixedGrid : IAsyncLifetime
 {
@@ -27,7 +27,13 @@ public sealed class MixedGrid : IAsyncLifetime
     internal GenerateRequest[] Differing { get; private set; } = [];
 
     /// <summary>Options of a worker on one of the two devices.</summary>
-    internal WorkerOptions Options(string device) => GridCluster.Options with { ModelPath = _folder.Combine("small.gguf"), ModelName = GridCluster.Model, Device = device, ContextLength = 256 };
+    internal WorkerOptions Options(string device) => GridCluster.Options with
+    {
+        ModelPath = _folder.Combine("small.gguf"),
+        ModelName = GridCluster.Model,
+        Device = device,
+        ContextLength = 256,
+    };
 
     /// <summary>What a device answers to <see cref="Differing"/> when it is alone.</summary>
     internal int[][] Answers(string device) => _answers[device];

@@ -12,8 +12,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Tests.Cluster;
 
 /// <summary>
-/// <c>cpu</c> beside <c>ilgpu-cpu</c> in one grid: every answer is that of one class of arithmetic, or says where it has gone on in another.
-/// NumericsGridTests of EndToEnd.Tests does it with processes.
+/// <c>cpu</c> beside <c>ilgpu-cpu</c> in one grid: every answer is that of one class of arithmetic, or says where it has gone on in
+/// another. NumericsGridTests of EndToEnd.Tests does it with processes.
 /// </summary>
 public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
 {
@@ -67,7 +67,9 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
         Assert.Equal(0, cluster.EngineOf(SiloOf(cluster, MixedGrid.Gpu)).Status.ComputedPromptTokens);
     }
 
-    /// <summary>A decode silo whose view is wrong, or that knows nothing of classes, gets nothing that it could not have computed.</summary>
+    /// <summary>
+    /// A decode silo whose view is wrong, or that knows nothing of classes, gets nothing that it could not have computed.
+    /// </summary>
     [Theory]
     [InlineData("another")]
     [InlineData(null)]
@@ -75,9 +77,16 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
     {
         await using GridCluster cluster = await GridCluster.Start(1, mixed.Options(MixedGrid.Cpu));
         DeviceIdentity device = cluster.Service<LocalDevice>(cluster.Silos[0]).Identity;
-        PrefillOrder order = new() { Attempt = new GenerateAttempt { Request = mixed.Differing[0] }, SkipTokens = 0, Target = new KvTarget("127.0.0.1:1", 1, 1), Numerics = numerics! };
+        PrefillOrder order = new()
+        {
+            Attempt = new GenerateAttempt { Request = mixed.Differing[0] },
+            SkipTokens = 0,
+            Target = new KvTarget("127.0.0.1:1", 1, 1),
+            Numerics = numerics!,
+        };
+        IPrefillGrain grain = cluster.Grains.GetGrain<IPrefillGrain>(device.Id);
 
-        GridException refused = await Assert.ThrowsAsync<GridException>(() => cluster.Grains.GetGrain<IPrefillGrain>(device.Id).Prefill(order, CancellationToken.None));
+        GridException refused = await Assert.ThrowsAsync<GridException>(() => grain.Prefill(order, CancellationToken.None));
         Assert.Equal(GridError.Unavailable, refused.Error);
         Assert.Contains($"{device.Id} computes in numerics class {device.Numerics}", refused.Message);
         Assert.Equal(0, cluster.EngineOf(cluster.Silos[0]).Status.ComputedPromptTokens);
@@ -110,7 +119,8 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
         int[] begun = answer.Tokens[..answer.FirstChanged];
         Assert.Equal(mixed.Answers(MixedGrid.Gpu)[0][..begun.Length], begun);
         Assert.Equal(await ContinueAsync(cluster, begun), answer.Tokens[begun.Length..]);
-        Assert.Contains($"servinggrid_numerics_changes_total{{from=\"{answer.Classes[0]}\",model_name=\"{GridCluster.Model}\",to=\"{left.Numerics}\"}} 1", metrics.Render());
+        string labels = $"from=\"{answer.Classes[0]}\",model_name=\"{GridCluster.Model}\",to=\"{left.Numerics}\"";
+        Assert.Contains($"servinggrid_numerics_changes_total{{{labels}}} 1", metrics.Render());
     }
 
     /// <summary>A second silo of the class goes on with the very tokens.</summary>
@@ -129,7 +139,8 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
         cluster.Silos.First(silo => cluster.Service<LocalDevice>(silo).Identity.Id.EndsWith("/" + device, StringComparison.Ordinal));
 
     private static string DeviceOf(GridCluster cluster, string numerics) =>
-        cluster.Silos.Select(silo => cluster.Service<LocalDevice>(silo).Identity).First(device => device.Numerics == numerics).Id.Split('/')[1];
+        cluster.Silos.Select(silo => cluster.Service<LocalDevice>(silo).Identity)
+            .First(device => device.Numerics == numerics).Id.Split('/')[1];
 
     private static async Task UntilAsync(GridCluster cluster, Func<ModelView, bool> condition)
     {
@@ -178,7 +189,8 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
     private async Task<int[]> ContinueAsync(GridCluster cluster, int[] begun)
     {
         GenerateAttempt attempt = new() { Request = mixed.Differing[0], Generated = begun };
-        List<GenerateUpdate> updates = await cluster.Grains.GetGrain<IRequestGrain>($"reference/{Guid.NewGuid():N}").Generate(attempt).ToListAsync();
+        IRequestGrain grain = cluster.Grains.GetGrain<IRequestGrain>($"reference/{Guid.NewGuid():N}");
+        List<GenerateUpdate> updates = await grain.Generate(attempt).ToListAsync();
         return [.. updates.SelectMany(update => update.Tokens).Select(token => token.Token)];
     }
 
@@ -189,7 +201,8 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
     {
         // The fast silo is busy, so that the request begins on the slow one.
         InferenceEngine cpu = cluster.EngineOf(SiloOf(cluster, MixedGrid.Cpu));
-        Reservation busy = (await cpu.ReserveAsync(new SequenceRequest { Id = "busy", Prompt = GridCluster.Prompt(200), MaxTokens = 5 }, TimeSpan.FromMinutes(5))).Accepted!;
+        SequenceRequest work = new() { Id = "busy", Prompt = GridCluster.Prompt(200), MaxTokens = 5 };
+        Reservation busy = (await cpu.ReserveAsync(work, TimeSpan.FromMinutes(5))).Accepted!;
         await UntilAsync(cluster, known => known.Devices.Any(device => device.Load.Running > 0));
         int tokens = 0;
         bool killed = false;
@@ -214,5 +227,6 @@ public sealed class NumericsTests(MixedGrid mixed) : IClassFixture<MixedGrid>
     /// <param name="ChangedFrom">What the last item said.</param>
     /// <param name="Usage">What the last item said.</param>
     /// <param name="Failure">What ended it.</param>
-    private sealed record Answer(int[] Tokens, string[] Classes, int FirstChanged, IReadOnlyList<string> ChangedFrom, GenerateUsage? Usage, GridException? Failure);
+    private sealed record Answer(
+        int[] Tokens, string[] Classes, int FirstChanged, IReadOnlyList<string> ChangedFrom, GenerateUsage? Usage, GridException? Failure);
 }

@@ -81,7 +81,14 @@ public sealed class SerializationTests
     public static TheoryData<object> Messages =>
     [
         Attempt,
-        new GenerateUpdate { Tokens = [Token], Finish = FinishReason.Length, Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 }, Device = "d", Numerics = "n" },
+        new GenerateUpdate
+        {
+            Tokens = [Token],
+            Finish = FinishReason.Length,
+            Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 },
+            Device = "d",
+            Numerics = "n",
+        },
         new PushedTokens(1, 2, [Token], "n"),
         FakeDevices.Identity(1).Model with { Numerics = ["n"] },
         new ModelHeaderPiece { Fingerprint = "f", TotalBytes = 10, Bytes = [1, 2] },

@@ -10,7 +10,8 @@ public sealed class GridAdmissionTests
     public void Refusal_SameModel_Null() => Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(2), [FakeDevices.Identity(1)]));
 
     [Fact]
-    public void Refusal_OtherClassOfArithmetic_Null() => Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(2, numerics: "x"), [FakeDevices.Identity(1, numerics: "y")]));
+    public void Refusal_OtherClassOfArithmetic_Null() =>
+        Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(2, numerics: "x"), [FakeDevices.Identity(1, numerics: "y")]));
 
     [Fact]
     public void Refusal_OwnEarlierReport_Null() => Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(1, "new"), [FakeDevices.Identity(1, "old")]));

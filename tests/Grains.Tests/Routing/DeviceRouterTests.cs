@@ -31,7 +31,9 @@ public sealed class DeviceRouterTests
     [Fact]
     public void ChooseDecode_PrefixHolderIsOfAnotherClass_ThatOne()
     {
-        Apply([FakeDevices.Entry(1, numerics: "x"), FakeDevices.Entry(2, numerics: "y"), FakeDevices.Entry(3, numerics: "x")], FakeDevices.Blocks(2, 1, 20, 21), FakeDevices.Blocks(3, 2, 10));
+        string[] classes = ["x", "y", "x"];
+        DeviceEntry[] devices = [.. classes.Select((numerics, i) => FakeDevices.Entry(i + 1, numerics: numerics))];
+        Apply(devices, FakeDevices.Blocks(2, 1, 20, 21), FakeDevices.Blocks(3, 2, 10));
 
         Assert.Equal("silo2/cpu", Choose(new RoutingQuery("m", 128, [10, 11], []) { OtherHashes = [[20, 21]] })?.Identity.Id);
     }

@@ -8,7 +8,8 @@ namespace ServingGrid.Grains.Tests.Routing;
 /// <summary>Device reports for tests.</summary>
 internal static class FakeDevices
 {
-    public static DeviceIdentity Identity(int number, string fingerprint = "f", int blockSize = 32, KvType kvType = KvType.F16, string numerics = "n") => new()
+    public static DeviceIdentity Identity(
+        int number, string fingerprint = "f", int blockSize = 32, KvType kvType = KvType.F16, string numerics = "n") => new()
     {
         Id = $"silo{number}/cpu",
         Silo = SiloAddress.New(IPAddress.Loopback, 10_000 + number, 1),

@@ -10,7 +10,8 @@ public sealed class RequestsInFlightTests
     public void List_AnswerThatMayHaveLeftItsClass_SaysWhereItBegan()
     {
         RequestsInFlight requests = new(new FakeTimeProvider());
-        GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1] }, Number = 3, ChangedFrom = "x" };
+        GenerateRequest asked = new() { RequestId = "r", Model = "m", Prompt = [1] };
+        GenerateAttempt attempt = new() { Request = asked, Number = 3, ChangedFrom = "x" };
         using RequestInFlight request = requests.Begin(attempt, forPeer: false);
 
         RequestStatus status = Assert.Single(requests.List());

@@ -58,19 +58,21 @@ public sealed partial class PtxTests(ITestOutputHelper output)
     }
 
     /// <summary>
-    /// What of a result is the hardware's own: the exponential, which a generation of GPUs may approximate otherwise than the next; so a numerics class names the
-    /// generation. All else rounds as PTX says, and no driver's assembler has a choice: a product whose rounding is not stated meets no sum. So a class does not name
-    /// the driver.
+    /// What of a result is the hardware's own: the exponential, which a generation of GPUs may approximate otherwise than the next; so a
+    /// numerics class names the generation. All else rounds as PTX says, and no driver's assembler has a choice: a product whose rounding
+    /// is not stated meets no sum. So a class does not name the driver.
     /// </summary>
     [Fact]
     public void EveryKernel_CompiledToPtx_LeavesNothingButExponentialsToTheHardware()
     {
         using Context context = IlgpuDevices.Build(_ => { });
-        using var backend = new PTXBackend(context, new CudaCapabilityContext(CudaArchitecture.SM_90), CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, nvvmAPI: null);
+        var capabilities = new CudaCapabilityContext(CudaArchitecture.SM_90);
+        using var backend = new PTXBackend(context, capabilities, CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, nvvmAPI: null);
         HashSet<string> approximate = [];
         foreach (KernelSource source in new KernelCatalog(typeof(CudaPlatform)).All())
         {
-            string ptx = ((PTXCompiledKernel)backend.Compile(EntryPointDescription.FromExplicitlyGroupedKernel(source.Method), new KernelSpecialization(128, null))).PTXAssembly;
+            var entry = EntryPointDescription.FromExplicitlyGroupedKernel(source.Method);
+            string ptx = ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(128, null))).PTXAssembly;
             approximate.UnionWith(Approximate().Matches(ptx).Select(match => match.Value));
             AssertNoContraction(source.Name, ptx);
         }

@@ -12,8 +12,8 @@ internal sealed record AnswerHeader(string Id, long Created, string Model, strin
         new($"{idPrefix}-{Guid.NewGuid():N}", now.ToUnixTimeSeconds(), card.Name, $"fp_{card.Fingerprint[..Math.Min(12, card.Fingerprint.Length)]}");
 
     /// <summary>
-    /// OpenAI's <c>system_fingerprint</c> of a chunk: the model and the class of arithmetic (<see cref="TextUpdate.Numerics"/>) that its tokens were computed in, if the silo said.
-    /// The same request and seed give the same tokens under the same fingerprint.
+    /// OpenAI's <c>system_fingerprint</c> of a chunk: the model and the class of arithmetic (<see cref="TextUpdate.Numerics"/>) that its
+    /// tokens were computed in, if the silo said. The same request and seed give the same tokens under the same fingerprint.
     /// </summary>
     public string SystemFingerprint(string? numerics)
     {
@@ -26,5 +26,6 @@ internal sealed record AnswerHeader(string Id, long Created, string Model, strin
     }
 
     /// <summary>Of a whole answer: with every class that a part of it was computed in.</summary>
-    public string SystemFingerprint(IReadOnlyList<string> classes) => SystemFingerprint(classes.Count == 0 ? null : string.Join('+', classes));
+    public string SystemFingerprint(IReadOnlyList<string> classes) =>
+        SystemFingerprint(classes.Count == 0 ? null : string.Join('+', classes));
 }

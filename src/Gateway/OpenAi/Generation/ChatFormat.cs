@@ -15,20 +15,22 @@ internal sealed class ChatFormat(AnswerHeader header, Tokenizer tokenizer) : Ans
 
     public override void WriteUpdate(ServerSentEvents events, int index, TextUpdate update, string? finish)
     {
+        string fingerprint = header.SystemFingerprint(update.Numerics);
         ChatLogProbabilities? logProbabilities = LogProbabilityText.ForChat(update.Tokens, tokenizer);
         if (update.Text.Length > 0 || logProbabilities is not null)
         {
-            Write(events, header.SystemFingerprint(update.Numerics), [new ChatChunkChoice(index, new ChatDelta(Content: update.Text)) { Logprobs = logProbabilities }]);
+            Write(events, fingerprint, [new ChatChunkChoice(index, new ChatDelta(Content: update.Text)) { Logprobs = logProbabilities }]);
         }
 
         // Some clients drop the text of a chunk that has a finish reason: the end has a chunk of its own.
         if (finish is not null)
         {
-            Write(events, header.SystemFingerprint(update.Numerics), [new ChatChunkChoice(index, new ChatDelta()) { FinishReason = finish }]);
+            Write(events, fingerprint, [new ChatChunkChoice(index, new ChatDelta()) { FinishReason = finish }]);
         }
     }
 
-    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) => Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
+    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) =>
+        Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
 
     public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, AnswerUsage usage)
     {

@@ -28,10 +28,13 @@ internal sealed class CompletionFormat(AnswerHeader header, Tokenizer tokenizer,
             Logprobs = LogProbabilityText.ForCompletion(update.Tokens, tokenizer, ref _offsets[index]),
         }]);
 
-    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) => Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
+    public override void WriteUsage(ServerSentEvents events, AnswerUsage usage) =>
+        Write(events, header.SystemFingerprint(usage.Classes), [], usage.ToResponse());
 
     public override Task WriteWholeAsync(HttpResponse response, IReadOnlyList<FinishedAnswer> answers, AnswerUsage usage) =>
-        response.WriteJsonAsync(Create(header.SystemFingerprint(usage.Classes), [.. answers.Select(Choice)], usage.ToResponse()), GatewayJson.Default.CompletionResponse);
+        response.WriteJsonAsync(
+            Create(header.SystemFingerprint(usage.Classes), [.. answers.Select(Choice)], usage.ToResponse()),
+            GatewayJson.Default.CompletionResponse);
 
     private CompletionChoice Choice(FinishedAnswer answer, int index) => new(index, echoes[index] + answer.Text)
     {
