@@ -69,7 +69,8 @@ public abstract class ModelText
     public abstract bool HasChatTemplate { get; }
 
     /// <summary>
-    /// Tokens of a text. One that is far beyond the context is given up early: twice the context is counted, so that who is a little above it learns by how much.
+    /// Tokens of a text. One that is far beyond the context is given up early: twice the context is counted, so that who is a little above
+    /// it learns by how much.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="parameter">The request's field that it is in, for the error.</param>
@@ -85,7 +86,8 @@ public abstract class ModelText
     /// <param name="parameter">The request's field that it is in.</param>
     public GridException TooLong(string parameter) => new(
         GridError.InvalidRequest,
-        $"The prompt has more than {CountedTokens} tokens; {Card.Name} has a context of {Card.ContextLength}, and the answer needs at least one.")
+        $"The prompt has more than {CountedTokens} tokens; {Card.Name} has a context of {Card.ContextLength}, "
+        + "and the answer needs at least one.")
     {
         Parameter = parameter,
         Code = "context_length_exceeded",
@@ -94,6 +96,7 @@ public abstract class ModelText
     private int CountedTokens => (int)Math.Min(int.MaxValue, Card.ContextLength * 2L);
 
     /// <summary>Prompt tokens of a chat (special tokens of the template recognised).</summary>
-    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>: no template, the template refuses the messages, or the prompt is far beyond the context.</exception>
+    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>: no template, the template refuses the messages, or the
+    /// prompt is far beyond the context.</exception>
     public abstract int[] RenderChat(JsonArray messages, JsonArray? tools = null, JsonObject? variables = null, bool addGenerationPrompt = true);
 }

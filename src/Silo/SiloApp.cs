@@ -52,7 +52,8 @@ internal static class SiloApp
         // Listens from now on: instruments report to those that are there.
         app.Services.GetRequiredService<PrometheusExporter>();
         app.UseConnectionWork();
-        app.Use((context, next) => WebPages.Refuse(context.Request, options.AllowedHosts, anyHost: context.Request.Path == "/health") is { } sentence
+        app.Use((context, next) =>
+            WebPages.Refuse(context.Request, options.AllowedHosts, anyHost: context.Request.Path == "/health") is { } sentence
             ? Results.Text(sentence, statusCode: StatusCodes.Status403Forbidden).ExecuteAsync(context)
             : next(context));
         app.MapGet("/health", (LocalDevice device) => Health(device.Load()));

@@ -133,7 +133,8 @@ internal sealed record SiloOptions
 
     private static HashSet<string> Hosts(string? text) =>
     [
-        .. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(host => WebPages.Normalize(host)
+        .. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(host =>
+            WebPages.Normalize(host)
             ?? throw new StartupException($"--allowed-hosts has '{host}', which is not the name of a host.")),
     ];
 

@@ -26,7 +26,8 @@ public sealed record ClusterStore(ClusterKind Kind, string Connection)
     public string ClusterId { get; init; } = "servinggrid";
 
     /// <summary>
-    /// What silos and clients of the grid prove to each other on every connection before anything else; empty: none, which is for one machine that nobody else uses.
+    /// What silos and clients of the grid prove to each other on every connection before anything else; empty: none, which is for one
+    /// machine that nobody else uses.
     /// </summary>
     public string Secret { get; init; } = "";
 

@@ -6,14 +6,15 @@ using System.Text;
 namespace ServingGrid.Client.Connections;
 
 /// <summary>
-/// What goes before Orleans' first byte on every connection of a grid: both ends prove that they know the cluster's secret, and neither learns it.
+/// What goes before Orleans' first byte on every connection of a grid: both ends prove that they know the cluster's secret, and neither
+/// learns it.
 /// <code>
 ///   listener  → connector   version, nonce R
 ///   connector → listener    nonce S, HMAC(secret, "connector" ‖ R ‖ S)
 ///   listener  → connector   1, HMAC(secret, "listener" ‖ R ‖ S); or 0 and the end
 /// </code>
-/// Fresh nonces from both sides make a recorded exchange useless. It authenticates the beginning of a connection; it does not encrypt. Without a secret the exchange is the same
-/// with an empty one, and keeps out what is not of a grid at all.
+/// Fresh nonces from both sides make a recorded exchange useless. It authenticates the beginning of a connection; it does not encrypt.
+/// Without a secret the exchange is the same with an empty one, and keeps out what is not of a grid at all.
 /// </summary>
 internal static class ClusterHandshake
 {
@@ -42,7 +43,8 @@ internal static class ClusterHandshake
     }
 
     /// <summary>The connector's side.</summary>
-    /// <exception cref="ClusterSecretException">The other side speaks something else, or does not know the secret, or refuses ours.</exception>
+    /// <exception cref="ClusterSecretException">The other side speaks something else, or does not know the secret, or refuses
+    /// ours.</exception>
     public static async Task AsConnectorAsync(IDuplexPipe transport, string secret, CancellationToken cancellation)
     {
         byte[] hello = await ReadAsync(transport.Input, Version.Length + NonceBytes, exactly: true, cancellation);

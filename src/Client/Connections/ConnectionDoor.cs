@@ -4,10 +4,12 @@ using Microsoft.Extensions.Logging;
 namespace ServingGrid.Client.Connections;
 
 /// <summary>
-/// The connections of one port, of which there are never more than a limit. A connection works while something is done for it, and rests otherwise. When the port
-/// is full, a new connection takes the place of one that rests: first of those that have never worked (half-open ones, say), then of those that wait for their next request;
-/// of either the one that has rested longest. It is refused only when all the others work. A few of the limit are kept for connections that come or are being closed, and the
-/// port's listener accepts none before there is a descriptor for it (<see cref="Guard"/>): a crowd waits in the system's queue. Thread-safe.
+/// The connections of one port, of which there are never more than a limit. A connection works while something is done for it, and rests
+/// otherwise. When the port is full, a new connection takes the place of one that rests: first of those that have never worked (half-open
+/// ones, say), then of those that wait for their next request; of either the one that has rested longest. It is refused only when all the
+/// others work. A few of the limit are kept for connections that come or are being closed, and the
+/// port's listener accepts none before there is a descriptor for it (<see cref="Guard"/>): a crowd waits in the system's queue.
+/// Thread-safe.
 /// </summary>
 public sealed partial class ConnectionDoor
 {
@@ -55,7 +57,8 @@ public sealed partial class ConnectionDoor
     public IConnectionListener Guard(IConnectionListener listener) => new LimitedListener(listener, _descriptors);
 
     /// <summary>Lets a new connection in, as one that has never worked.</summary>
-    /// <param name="end">Ends the connection when it has to make room: may be called from any thread, at most once, and must not block.</param>
+    /// <param name="end">Ends the connection when it has to make room: may be called from any thread, at most once, and must not
+    /// block.</param>
     /// <returns>Its place, to be disposed of when the connection is gone; null: refuse it.</returns>
     public ConnectionPlace? TryEnter(Action end)
     {
@@ -116,10 +119,14 @@ public sealed partial class ConnectionDoor
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The {Port} port has {Limit} connections, as many as it takes, and all of them work: new ones are refused")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The {Port} port has {Limit} connections, as many as it takes, and all of them work: new ones are refused")]
     private partial void LogRefused(string port, int limit);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The {Port} port has {Limit} connections, as many as it takes: idle ones are ended for new ones")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The {Port} port has {Limit} connections, as many as it takes: idle ones are ended for new ones")]
     private partial void LogMadeRoom(string port, int limit);
 
     /// <summary>A connection's place behind the door. Thread-safe.</summary>
@@ -182,7 +189,8 @@ public sealed partial class ConnectionDoor
 
         internal void End() => _end();
 
-        // Under the door's lock. Whoever has to make room has left from then on, although closing its socket takes a moment: the reserve of files has room for it.
+        // Under the door's lock. Whoever has to make room has left from then on, although closing its socket takes a moment: the reserve of
+        // files has room for it.
         internal void Leave()
         {
             if (!_left)

@@ -11,5 +11,6 @@ internal static class ConnectionMetrics
         Meter.CreateUpDownCounter<long>("servinggrid_connections", description: "Connections that are open, by port.");
 
     public static readonly Counter<long> Ended = Meter.CreateCounter<long>(
-        "servinggrid_connections_ended_total", description: "Connections ended by this side, by port and reason: refused, made_room, silent, secret, broken.");
+        "servinggrid_connections_ended_total",
+        description: "Connections ended by this side, by port and reason: refused, made_room, silent, secret, broken.");
 }

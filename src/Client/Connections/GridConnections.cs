@@ -8,8 +8,8 @@ using Microsoft.Extensions.Logging;
 namespace ServingGrid.Client.Connections;
 
 /// <summary>
-/// What Orleans' connections go through at both ends before Orleans sees them: a place behind the port's door, the proof of the cluster's secret, and a deadline
-/// for both and for Orleans' own greeting. Thread-safe.
+/// What Orleans' connections go through at both ends before Orleans sees them: a place behind the port's door, the proof of the cluster's
+/// secret, and a deadline for both and for Orleans' own greeting. Thread-safe.
 /// </summary>
 internal static class GridConnections
 {
@@ -79,8 +79,9 @@ internal static class GridConnections
                         throw;
                     }
 
+                    string see = $"(see {ClusterSecret.Variable})";
                     var sentence = new ClusterSecretException(
-                        $"The silo at {connection.RemoteEndPoint} cannot be connected to: {failure.Message} (see {ClusterSecret.Variable})");
+                        $"The silo at {connection.RemoteEndPoint} cannot be connected to: {failure.Message} {see}");
                     proved(sentence);
                     throw sentence;
                 }
@@ -155,6 +156,8 @@ internal sealed partial class RefusalLog(string port, TimeProvider time, ILogger
         LogRefused(peer, port, reason, untold);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The connection from {Peer} to the {Port} port was ended: {Reason} ({More} more since the last such line)")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The connection from {Peer} to the {Port} port was ended: {Reason} ({More} more since the last such line)")]
     private partial void LogRefused(EndPoint? peer, string port, string reason, int more);
 }

@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace ServingGrid.Client.Connections;
 
 /// <summary>
-/// A listener that accepts a connection only when there is a descriptor for it, and gives it back when the connection's socket is closed. Those that come in the meantime wait
-/// in the system's queue.
+/// A listener that accepts a connection only when there is a descriptor for it, and gives it back when the connection's socket is closed.
+/// Those that come in the meantime wait in the system's queue.
 /// </summary>
 /// <param name="listener">The listener itself.</param>
 /// <param name="descriptors">Free ones.</param>

@@ -3,15 +3,15 @@ using System.Globalization;
 namespace ServingGrid.Client.Connections;
 
 /// <summary>
-/// How many files and sockets this process may have open, and what of it connections may take. .NET itself has raised the soft limit to the hard one
-/// by the time this is asked. A process that has run out can neither accept nor load code, and the runtime ends it: what connections may take stays
-/// well below the limit.
+/// How many files and sockets this process may have open, and what of it connections may take. .NET itself has raised the soft limit to the
+/// hard one by the time this is asked. A process that has run out can neither accept nor load code, and the runtime ends it: what
+/// connections may take stays well below the limit.
 /// </summary>
 public static class OpenFiles
 {
     /// <summary>
-    /// Kept for everything else: assemblies, which stay open (about 250), the model, the membership store, connections that this process opens itself, and those that
-    /// are being closed.
+    /// Kept for everything else: assemblies, which stay open (about 250), the model, the membership store, connections that this process
+    /// opens itself, and those that are being closed.
     /// </summary>
     public const int Reserve = 400;
 

@@ -16,8 +16,8 @@ public sealed record SiloShares(int Silos, int Clients, int KvPeers, int KvStran
     private const int MostStatus = 64;
 
     /// <summary>
-    /// Shares of what the limit of open files leaves: a quarter for silos, one for clients, one for KV blocks (a third of it for strangers), a sixteenth for the status port. The rest is
-    /// for the connections that the silo opens.
+    /// Shares of what the limit of open files leaves: a quarter for silos, one for clients, one for KV blocks (a third of it for
+    /// strangers), a sixteenth for the status port. The rest is for the connections that the silo opens.
     /// </summary>
     /// <param name="connections">Connections of all ports together: <see cref="OpenFiles.ForConnections"/>.</param>
     public static SiloShares Of(int connections)

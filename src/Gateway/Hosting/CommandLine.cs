@@ -56,7 +56,8 @@ internal static class CommandLine
 
     private static readonly string[] Names =
     [
-        .. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--numerics-change", "--verbose", "--help",
+        .. SiloNames, "--cluster", "--cluster-id", "--urls", "--api-key", "--allowed-hosts", "--max-connections", "--reader-seconds", "--numerics-change",
+        "--verbose", "--help",
     ];
 
     public static bool AsksForHelp(IEnumerable<string> args) => args.Any(arg => arg is "--help" or "-h" or "-?");
@@ -110,7 +111,8 @@ internal static class CommandLine
         "--context" => options with { ContextLength = ParseCount(name, value) },
         "--max-sequences" => options with { MaxSequences = ParseCount(name, value) },
         "--max-waiting" => options with { MaxWaiting = ParseCount(name, value) },
-        "--cluster" => options with { Cluster = ParseCluster(value) with { ClusterId = options.Cluster.ClusterId, Secret = options.Cluster.Secret } },
+        "--cluster" =>
+            options with { Cluster = ParseCluster(value) with { ClusterId = options.Cluster.ClusterId, Secret = options.Cluster.Secret } },
         "--cluster-id" => options with { Cluster = options.Cluster with { ClusterId = value } },
         "--urls" => options with { Urls = SplitList(value, ';') is { Length: > 0 } urls ? urls : throw new UsageException("--urls is empty.") },
         "--allowed-hosts" => options with { AllowedHosts = ParseHosts(name, value) },

@@ -89,7 +89,8 @@ internal static class GatewayApp
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<UnknownFields>();
         services.AddSingleton<ReaderWatch>();
-        services.AddSingleton(provider => new LargeRequests(provider.GetRequiredService<GatewayOptions>().MaxBodyBytes, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider =>
+            new LargeRequests(provider.GetRequiredService<GatewayOptions>().MaxBodyBytes, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AnswerWriter>();
         services.AddSingleton<CompletionsEndpoint>();
         services.AddSingleton<ChatEndpoint>();

@@ -51,7 +51,10 @@ internal sealed record GatewayOptions
     /// <summary>Keys that may call <c>/v1/*</c> and <c>/grid</c>; empty: anyone may.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
-    /// <summary>Names that the gateway goes by, besides addresses and localhost: see <see cref="WebPages"/>, which also says in which form they are here.</summary>
+    /// <summary>
+    /// Names that the gateway goes by, besides addresses and localhost: see <see cref="WebPages"/>, which also says in which form they are
+    /// here.
+    /// </summary>
     public IReadOnlySet<string> AllowedHosts { get; init; } = new HashSet<string>();
 
     /// <summary>Most connections at a time; null: what the limit of open files leaves.</summary>
@@ -112,9 +115,10 @@ internal sealed record GatewayOptions
             return filesFault;
         }
 
-        if (MaxConnections is { } connections && (connections < 2 || connections > Math.Min(MostConnections, OpenFiles.ForConnections)))
+        int most = Math.Min(MostConnections, OpenFiles.ForConnections);
+        if (MaxConnections is { } connections && (connections < 2 || connections > most))
         {
-            return $"--max-connections must be in 2 … {Math.Min(MostConnections, OpenFiles.ForConnections)}: this process may have {OpenFiles.Limit} files open.";
+            return $"--max-connections must be in 2 … {most}: this process may have {OpenFiles.Limit} files open.";
         }
 
         if (ReaderTimeout < TimeSpan.FromSeconds(1) || ReaderTimeout > TimeSpan.FromSeconds(LongestReaderSeconds))

@@ -11,7 +11,8 @@ namespace ServingGrid.Gateway.Http;
 /// <summary>Limits of an HTTP port: how many connections, and how long one may take over anything.</summary>
 internal static class HttpDoor
 {
-    // The system would buffer some megabytes for a client that does not read: nobody would notice that it does not, and two hundred of them would hold a gigabyte.
+    // The system would buffer some megabytes for a client that does not read: nobody would notice that it does not, and two hundred of them
+    // would hold a gigabyte.
     private const int SendBufferBytes = 64 << 10;
 
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
@@ -37,8 +38,10 @@ internal static class HttpDoor
     /// <summary>The web server's listeners, which accept a connection when <paramref name="door"/> has room for it.</summary>
     public static void GuardListeners(this IServiceCollection services, Func<IServiceProvider, ConnectionDoor> door)
     {
-        ServiceDescriptor sockets = services.Last(service => !service.IsKeyedService && service.ServiceType == typeof(IConnectionListenerFactory));
-        Type original = sockets.ImplementationType ?? throw new InvalidOperationException("The web server makes its listeners in another way than this expects.");
+        ServiceDescriptor sockets =
+            services.Last(service => !service.IsKeyedService && service.ServiceType == typeof(IConnectionListenerFactory));
+        Type original = sockets.ImplementationType
+            ?? throw new InvalidOperationException("The web server makes its listeners in another way than this expects.");
         services.Remove(sockets);
         services.AddSingleton<IConnectionListenerFactory>(provider =>
             new LimitedListeners((IConnectionListenerFactory)ActivatorUtilities.CreateInstance(provider, original), door(provider)));
@@ -83,8 +86,9 @@ internal static class HttpDoor
 
     private static byte[] CreateRefusal()
     {
+        const string Message = "The server has as many connections as it takes.";
         const string Body =
-            """{"error":{"message":"The server has as many connections as it takes.","type":"unavailable_error","param":null,"code":"too_many_connections"}}""";
+            $$$"""{"error":{"message":"{{{Message}}}","type":"unavailable_error","param":null,"code":"too_many_connections"}}""";
         return Encoding.ASCII.GetBytes(
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nRetry-After: 1\r\nConnection: close\r\n"
             + $"Content-Length: {Body.Length}\r\n\r\n{Body}");
@@ -92,7 +96,8 @@ internal static class HttpDoor
 }
 
 /// <summary>
-/// A request as its connection's work. It begins when the request is complete: until then the connection is one of those that may have to make room. For one handler.
+/// A request as its connection's work. It begins when the request is complete: until then the connection is one of those that may have to
+/// make room. For one handler.
 /// </summary>
 internal sealed class ConnectionWork(ConnectionDoor.ConnectionPlace? place) : IDisposable
 {

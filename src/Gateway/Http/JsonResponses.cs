@@ -18,6 +18,7 @@ internal static class JsonResponses
             JsonSerializer.Serialize(json, value, type);
         }
 
-        await response.HttpContext.RequestServices.GetRequiredService<ReaderWatch>().FlushAsync(response.HttpContext, response.HttpContext.RequestAborted);
+        await response.HttpContext.RequestServices.GetRequiredService<ReaderWatch>().FlushAsync(
+            response.HttpContext, response.HttpContext.RequestAborted);
     }
 }

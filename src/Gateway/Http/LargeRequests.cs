@@ -1,8 +1,9 @@
 namespace ServingGrid.Gateway.Http;
 
 /// <summary>
-/// What large requests may take. Their bodies share a budget of memory, and one at a time is worked on (parsed, rendered, tokenized), so that neither memory nor
-/// cores run out however many come at once; small ones are worked on at once and never wait for large ones. Afterwards the memory goes back to the system. Thread-safe.
+/// What large requests may take. Their bodies share a budget of memory, and one at a time is worked on (parsed, rendered, tokenized), so
+/// that neither memory nor cores run out however many come at once; small ones are worked on at once and never wait for large ones.
+/// Afterwards the memory goes back to the system. Thread-safe.
 /// </summary>
 internal sealed class LargeRequests : IDisposable
 {
@@ -11,7 +12,8 @@ internal sealed class LargeRequests : IDisposable
 
     private const int MostLargest = 16;
 
-    // What a body was turned into is a few times its size, and garbage of that kind stays until a full collection, which an idle process has no reason for.
+    // What a body was turned into is a few times its size, and garbage of that kind stays until a full collection, which an idle process
+    // has no reason for.
     private const long CollectAfterBytes = 16 << 20;
     private static readonly TimeSpan CollectDelay = TimeSpan.FromSeconds(5);
 
@@ -99,8 +101,8 @@ internal sealed class LargeRequests : IDisposable
 internal sealed class LargeRequestTurn(SemaphoreSlim? large) : IDisposable
 {
     /// <summary>
-    /// Does a part of the work: at once for a small request, on a thread of its own for a large one. Threads of the pool answer others meanwhile, and the arrays that
-    /// libraries keep for the next work on the same thread go with it.
+    /// Does a part of the work: at once for a small request, on a thread of its own for a large one. Threads of the pool answer others
+    /// meanwhile, and the arrays that libraries keep for the next work on the same thread go with it.
     /// </summary>
     public Task<T> RunAsync<T>(Func<T> work)
     {

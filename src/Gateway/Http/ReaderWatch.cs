@@ -6,14 +6,16 @@ namespace ServingGrid.Gateway.Http;
 
 /// <summary>
 /// Gives up clients that do not read. A write is complete when the network has taken it; one that waits for longer than
-/// <see cref="GatewayOptions.ReaderTimeout"/> has a client behind it that takes nothing: its connection is ended, and with it the request, down to the engine. Thread-safe.
+/// <see cref="GatewayOptions.ReaderTimeout"/> has a client behind it that takes nothing: its connection is ended, and with it the request,
+/// down to the engine. Thread-safe.
 /// </summary>
 internal sealed partial class ReaderWatch(GatewayOptions options, TimeProvider time, ILogger<ReaderWatch> log)
 {
     private static readonly Meter Meter = new("ServingGrid.Gateway");
 
     private static readonly Counter<long> Dropped =
-        Meter.CreateCounter<long>("servinggrid_http_silent_readers_total", description: "Connections ended because the client did not read its answer.");
+        Meter.CreateCounter<long>(
+            "servinggrid_http_silent_readers_total", description: "Connections ended because the client did not read its answer.");
 
     // Kestrel ends a request's token on the pool, soon after its connection.
     private static readonly TimeSpan AbortPatience = TimeSpan.FromSeconds(5);
@@ -45,6 +47,7 @@ internal sealed partial class ReaderWatch(GatewayOptions options, TimeProvider t
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "The client of {Path} has read nothing for {Seconds:0} s: its connection was ended (request {RequestId})")]
+    [LoggerMessage(
+        LogLevel.Warning, "The client of {Path} has read nothing for {Seconds:0} s: its connection was ended (request {RequestId})")]
     private partial void LogDropped(string path, double seconds, string requestId);
 }

@@ -5,7 +5,8 @@ using ServingGrid.Gateway.Errors;
 namespace ServingGrid.Gateway.Http;
 
 /// <summary>
-/// A request's body. Its size is bounded by the server's limit, that of all large bodies together by <see cref="LargeRequests"/>. For one handler.
+/// A request's body. Its size is bounded by the server's limit, that of all large bodies together by <see cref="LargeRequests"/>. For one
+/// handler.
 /// </summary>
 internal sealed class RequestBody : IDisposable
 {
@@ -105,7 +106,8 @@ internal sealed class RequestBody : IDisposable
         long held = size > LargeRequests.SmallBytes ? size : 0;
         if (held > _held && !_large.TryHold(held - _held))
         {
-            throw new ApiException(new ApiError(StatusCodes.Status429TooManyRequests, "rate_limit_error", "The server is reading as many large requests as it takes.")
+            throw new ApiException(new ApiError(
+                StatusCodes.Status429TooManyRequests, "rate_limit_error", "The server is reading as many large requests as it takes.")
             {
                 Code = "too_many_large_requests",
                 RetryAfter = TimeSpan.FromSeconds(1),

@@ -39,7 +39,10 @@ internal sealed class ServerSentEvents(HttpResponse response, ReaderWatch reader
     /// <summary>The event that tells OpenAI's clients that nothing follows.</summary>
     public void WriteDone() => _body.Write("data: [DONE]\n\n"u8);
 
-    /// <summary>Hands everything written so far to the network; waits while the client does not read, for as long as <see cref="ReaderWatch"/> allows.</summary>
+    /// <summary>
+    /// Hands everything written so far to the network; waits while the client does not read, for as long as <see cref="ReaderWatch"/>
+    /// allows.
+    /// </summary>
     public Task FlushAsync(CancellationToken cancellation) => readers.FlushAsync(response.HttpContext, cancellation);
 
     public void Dispose() => _json.Dispose();

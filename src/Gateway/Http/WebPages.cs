@@ -3,8 +3,10 @@ using System.Net;
 namespace ServingGrid.Gateway.Http;
 
 /// <summary>
-/// Keeps web pages of others away from a server that asks for no key: a browser on the server's machine would carry their requests to it. What a page of another
-/// origin sends names that origin; a page whose own name was made to lead to this machine (DNS rebinding) is known by that name, in <c>Host</c>.
+/// Keeps web pages of others away from a server that asks for no key: a browser on the server's machine would carry their requests to it.
+/// What a page of another
+/// origin sends names that origin; a page whose own name was made to lead to this machine (DNS rebinding) is known by that name, in
+/// <c>Host</c>.
 /// </summary>
 internal static class WebPages
 {
@@ -12,7 +14,8 @@ internal static class WebPages
 
     /// <summary>Why a request is refused, as one sentence; null: it is not.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="allowedHosts">Names that this server goes by, besides addresses and those of the loopback interface; in lower case, without a final dot.</param>
+    /// <param name="allowedHosts">Names that this server goes by, besides addresses and those of the loopback interface; in lower case,
+    /// without a final dot.</param>
     /// <param name="anyHost">Do not look at <c>Host</c>: for probes, which know the server by any name.</param>
     public static string? Refuse(HttpRequest request, IReadOnlySet<string> allowedHosts, bool anyHost = false)
     {
@@ -31,7 +34,8 @@ internal static class WebPages
 
         return anyHost || IsKnown(request.Host, allowedHosts)
             ? null
-            : "The name in 'Host' is not one of this server's: while no API key is set, it must be localhost, an IP address or one of --allowed-hosts.";
+            : "The name in 'Host' is not one of this server's: while no API key is set, it must be localhost, an IP address "
+                + "or one of --allowed-hosts.";
     }
 
     /// <summary>A name as <c>--allowed-hosts</c> has it in the form that requests are compared in; null: it is no name of a host.</summary>

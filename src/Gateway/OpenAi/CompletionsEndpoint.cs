@@ -6,7 +6,8 @@ using ServingGrid.Gateway.OpenAi.Requests;
 namespace ServingGrid.Gateway.OpenAi;
 
 /// <summary><c>POST /v1/completions</c>.</summary>
-internal sealed class CompletionsEndpoint(IGridClient grid, AnswerWriter writer, UnknownFields unknown, LargeRequests large, TimeProvider time)
+internal sealed class CompletionsEndpoint(
+    IGridClient grid, AnswerWriter writer, UnknownFields unknown, LargeRequests large, TimeProvider time)
 {
     public async Task HandleAsync(HttpContext context) => await writer.RunAsync(context, await PrepareAsync(context));
 

@@ -15,7 +15,8 @@ internal static class SiloConnections
     private const string ClientPort = "client";
 
     /// <summary>
-    /// Each connection begins with a proof of the cluster's secret on both sides and has a deadline for it; each port has a limit of its own
+    /// Each connection begins with a proof of the cluster's secret on both sides and has a deadline for it; each port has a limit of its
+    /// own
     /// (<see cref="SiloShares"/>).
     /// </summary>
     public static void GuardConnections(this ISiloBuilder silo, string secret)
@@ -25,8 +26,10 @@ internal static class SiloConnections
         services.TryAddSingleton(_ => SiloShares.Of(OpenFiles.ForConnections));
         services.AddSingleton<GridAdmittance>();
         services.AddKeyedSingleton(SiloPort, (provider, _) => Door(provider, SiloPort, provider.GetRequiredService<SiloShares>().Silos));
-        services.AddKeyedSingleton(ClientPort, (provider, _) => Door(provider, ClientPort, provider.GetRequiredService<SiloShares>().Clients));
-        services.AddOptions<SiloConnectionOptions>().Configure<IServiceProvider, GridAdmittance, TimeProvider>((options, provider, admittance, time) =>
+        services.AddKeyedSingleton(ClientPort, (provider, _) =>
+            Door(provider, ClientPort, provider.GetRequiredService<SiloShares>().Clients));
+        services.AddOptions<SiloConnectionOptions>().Configure<IServiceProvider, GridAdmittance, TimeProvider>(
+            (options, provider, admittance, time) =>
         {
             options.ConfigureSiloInboundConnection(Guard(SiloPort));
             options.ConfigureGatewayInboundConnection(Guard(ClientPort));
@@ -50,9 +53,11 @@ internal static class SiloConnections
 
     // Orleans' listeners have keys; one without is that of a web server in the same process.
     private static void ReplaceListeners(
-        this ISiloBuilder silo, Func<IServiceProvider, Func<IServiceProvider, IConnectionListenerFactory>, IConnectionListenerFactory> replacement)
+        this ISiloBuilder silo,
+        Func<IServiceProvider, Func<IServiceProvider, IConnectionListenerFactory>, IConnectionListenerFactory> replacement)
     {
-        foreach (ServiceDescriptor service in silo.Services.Where(service => service.IsKeyedService && service.ServiceType == typeof(IConnectionListenerFactory)).ToArray())
+        foreach (ServiceDescriptor service in silo.Services.Where(
+            service => service.IsKeyedService && service.ServiceType == typeof(IConnectionListenerFactory)).ToArray())
         {
             Func<IServiceProvider, object?, object> original = service.KeyedImplementationFactory
                 ?? throw new InvalidOperationException("Orleans makes its listeners in another way than this expects.");
@@ -65,7 +70,8 @@ internal static class SiloConnections
     private static ConnectionDoor Door(IServiceProvider provider, string port, int limit) =>
         new(port, limit, provider.GetRequiredService<TimeProvider>(), Log(provider));
 
-    private static ILogger Log(IServiceProvider provider) => provider.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(SiloConnections));
+    private static ILogger Log(IServiceProvider provider) =>
+        provider.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(SiloConnections));
 
     /// <summary>Orleans' listeners, each behind the door of its port.</summary>
     private sealed class LimitedListeners(IConnectionListenerFactory listeners, IServiceProvider services) : IConnectionListenerFactory
@@ -90,7 +96,8 @@ internal static class SiloConnections
 
         public EndPoint EndPoint => endpoint;
 
-        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) => await _end.Task.WaitAsync(cancellationToken);
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) =>
+            await _end.Task.WaitAsync(cancellationToken);
 
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {

@@ -25,12 +25,15 @@ public abstract class Tokenizer
     /// <param name="parseSpecial">Recognise special tokens written out in the text (as chat templates do).</param>
     public abstract int[] Encode(string text, bool addSpecial, bool parseSpecial);
 
-    /// <summary>Most bytes of text, in UTF-8, that become no more than <paramref name="tokens"/> tokens; null where nothing can be said without looking at the text.</summary>
+    /// <summary>
+    /// Most bytes of text, in UTF-8, that become no more than <paramref name="tokens"/> tokens; null where nothing can be said without
+    /// looking at the text.
+    /// </summary>
     public virtual long? MostBytes(int tokens) => null;
 
     /// <summary>
-    /// <see cref="Encode"/>, given up as soon as it is certain that there are more tokens than wanted: a text that is far too long costs no more than one that
-    /// just fits, and often no more than a look at its length.
+    /// <see cref="Encode"/>, given up as soon as it is certain that there are more tokens than wanted: a text that is far too long costs no
+    /// more than one that just fits, and often no more than a look at its length.
     /// </summary>
     /// <param name="text">Any UTF-16 text.</param>
     /// <param name="addSpecial"><see cref="Encode"/></param>

@@ -62,7 +62,8 @@ internal abstract class VocabularyTokenizer : Tokenizer
     protected Vocabulary Vocabulary => _vocabulary;
 
     /// <summary>
-    /// Most bytes of a text (in UTF-8) that one token stands for, but for white space that special tokens swallow; null where text may become fewer tokens than any such number says.
+    /// Most bytes of a text (in UTF-8) that one token stands for, but for white space that special tokens swallow; null where text may
+    /// become fewer tokens than any such number says.
     /// </summary>
     protected abstract int? LongestToken { get; }
 

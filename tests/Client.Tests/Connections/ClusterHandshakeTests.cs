@@ -22,7 +22,8 @@ public sealed class ClusterHandshakeTests
     public async Task Handshake_SameSecret_BothGoOnWithWhatFollows(string secret)
     {
         await Task.WhenAll(
-            ClusterHandshake.AsListenerAsync(Listener, secret, _limit.Token), ClusterHandshake.AsConnectorAsync(Connector, secret, _limit.Token));
+            ClusterHandshake.AsListenerAsync(Listener, secret, _limit.Token),
+            ClusterHandshake.AsConnectorAsync(Connector, secret, _limit.Token));
 
         await _toListener.Writer.WriteAsync("to the listener"u8.ToArray(), _limit.Token);
         await _toConnector.Writer.WriteAsync("to the connector"u8.ToArray(), _limit.Token);
@@ -47,7 +48,8 @@ public sealed class ClusterHandshakeTests
     {
         var recorder = new Pipe();
         Task first = ClusterHandshake.AsListenerAsync(Listener, Secret, _limit.Token);
-        await ClusterHandshake.AsConnectorAsync(new DuplexPipe(_toConnector.Reader, new Recorder(_toListener.Writer, recorder.Writer)), Secret, _limit.Token);
+        await ClusterHandshake.AsConnectorAsync(
+            new DuplexPipe(_toConnector.Reader, new Recorder(_toListener.Writer, recorder.Writer)), Secret, _limit.Token);
         await first;
         await recorder.Writer.CompleteAsync();
         ReadResult recorded = await recorder.Reader.ReadAsync(_limit.Token);
@@ -105,7 +107,8 @@ public sealed class ClusterHandshakeTests
 
         public override void Complete(Exception? exception = null) => output.Complete(exception);
 
-        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => output.FlushAsync(cancellationToken);
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) =>
+            output.FlushAsync(cancellationToken);
 
         public override Memory<byte> GetMemory(int sizeHint = 0) => output.GetMemory(sizeHint);
 

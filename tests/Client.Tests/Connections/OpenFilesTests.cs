@@ -10,7 +10,11 @@ public sealed class OpenFilesTests
     [InlineData("Max open files            8589934592           8589934592           files     ", int.MaxValue)]
     public void Parse_LimitsOfAProcess_TheSoftOneOfOpenFiles(string line, int expected) => Assert.Equal(
         expected,
-        OpenFiles.Parse(["Limit                     Soft Limit           Hard Limit           Units     ", "Max processes             1                    1        processes ", line]));
+        OpenFiles.Parse([
+            "Limit                     Soft Limit           Hard Limit           Units     ",
+            "Max processes             1                    1        processes ",
+            line,
+        ]));
 
     [Theory]
     [InlineData(48)]
@@ -22,6 +26,7 @@ public sealed class OpenFilesTests
     {
         SiloShares shares = SiloShares.Of(connections);
         Assert.InRange(shares.Silos + shares.Clients + shares.KvPeers + (2L * shares.KvStrangers) + shares.Status, 1, connections);
-        Assert.All((int[])[shares.Silos, shares.Clients, shares.KvPeers, shares.KvStrangers, shares.Status], share => Assert.True(share >= 2));
+        Assert.All((int[])[shares.Silos, shares.Clients, shares.KvPeers, shares.KvStrangers, shares.Status], share =>
+            Assert.True(share >= 2));
     }
 }

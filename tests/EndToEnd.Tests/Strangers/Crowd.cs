@@ -7,7 +7,9 @@ internal sealed class Crowd : IDisposable
 {
     private readonly List<Socket> _sockets = [];
 
-    /// <summary>Opens so many connections to a port of this machine; each sends one of <paramref name="openings"/> in turn, and then nothing.</summary>
+    /// <summary>
+    /// Opens so many connections to a port of this machine; each sends one of <paramref name="openings"/> in turn, and then nothing.
+    /// </summary>
     /// <param name="port">The port.</param>
     /// <param name="count">How many.</param>
     /// <param name="openings">What they begin with.</param>

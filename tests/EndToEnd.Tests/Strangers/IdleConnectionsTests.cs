@@ -18,7 +18,8 @@ public sealed class IdleConnectionsTests : IDisposable
 
     private static readonly byte[] Nothing = [];
     private static readonly byte[] HalfAHeader = "POST /v1/completions HTTP/1.1\r\nHost: 127"u8.ToArray();
-    private static readonly byte[] HalfABody = "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{\"model\":"u8.ToArray();
+    private static readonly byte[] HalfABody =
+        "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{\"model\":"u8.ToArray();
 
     // A length, and nothing of what it announces.
     private static readonly byte[] HalfAPreamble = [0x20, 0, 0, 0];
@@ -111,10 +112,11 @@ public sealed class IdleConnectionsTests : IDisposable
     {
         for (int i = 0; i < 8; i++)
         {
-            // A connection of its own, as a client has that comes now.
-            using var http = new HttpClient { BaseAddress = gateway.Address, Timeout = TimeSpan.FromSeconds(60) };
+            // A connection of its own, as a client has that comes now; and no deadline of an idle one frees its place so soon.
+            using var http = new HttpClient { BaseAddress = gateway.Address, Timeout = TimeSpan.FromSeconds(20) };
             var body = new JsonObject { ["model"] = BundledGateway.Model, ["prompt"] = "Hello", ["max_tokens"] = 4 };
-            using HttpResponseMessage response = await http.PostAsync("/v1/completions", new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"));
+            using HttpResponseMessage response =
+                await http.PostAsync("/v1/completions", new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"));
             Assert.True(response.IsSuccessStatusCode, $"{response.StatusCode}\n{gateway.Output}");
         }
     }

@@ -23,7 +23,8 @@ internal sealed class NormalStreams(GatewayProcess gateway)
     }
 
     /// <summary>
-    /// Runs round after round until <paramref name="others"/> are done, and one more. Each has the same tokens as alone, and no stream waits for seconds: the bound is
+    /// Runs round after round until <paramref name="others"/> are done, and one more. Each has the same tokens as alone, and no stream
+    /// waits for seconds: the bound is
     /// generous because this machine may be busy with other things.
     /// </summary>
     public async Task CheckBesideAsync(Task others)
@@ -34,7 +35,8 @@ internal sealed class NormalStreams(GatewayProcess gateway)
             last = others.IsCompleted;
             (string[] tokens, TimeSpan gap) = await RunRoundAsync();
             Assert.Equal(_expected, tokens);
-            Assert.True(gap < TimeSpan.FromSeconds(3) + 10 * _undisturbed, $"A stream waited for {gap}; undisturbed, for {_undisturbed} at most.");
+            Assert.True(
+                gap < TimeSpan.FromSeconds(3) + 10 * _undisturbed, $"A stream waited for {gap}; undisturbed, for {_undisturbed} at most.");
         }
         while (!last);
 
@@ -43,7 +45,8 @@ internal sealed class NormalStreams(GatewayProcess gateway)
 
     private async Task<(string[] Tokens, TimeSpan Gap)> RunRoundAsync()
     {
-        (string Tokens, TimeSpan Gap)[] streams = await Task.WhenAll(Enumerable.Range(0, Count).Select(RunAsync)).WaitAsync(TimeSpan.FromMinutes(3));
+        (string Tokens, TimeSpan Gap)[] streams =
+            await Task.WhenAll(Enumerable.Range(0, Count).Select(RunAsync)).WaitAsync(TimeSpan.FromMinutes(3));
         return ([.. streams.Select(stream => stream.Tokens)], streams.Max(stream => stream.Gap));
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using ServingGrid.Client.Connections;
@@ -35,7 +36,8 @@ public sealed class PortsTests : IDisposable
 
         await using ProgramRun stranger = new("env",
         [
-            Variable(wrong), "dotnet", Path.Combine(AppContext.BaseDirectory, "ServingGrid.Silo.dll"), "--model", ModelFiles.Bundled, "--cluster", Cluster,
+            Variable(wrong), "dotnet", Path.Combine(AppContext.BaseDirectory, "ServingGrid.Silo.dll"),
+            "--model", ModelFiles.Bundled, "--cluster", Cluster,
         ]);
         int code = await stranger.WaitForExitAsync(Patience);
         Assert.True(code == 1, $"{code}\n{stranger.Output}{stranger.Error}");
@@ -43,7 +45,14 @@ public sealed class PortsTests : IDisposable
         Assert.DoesNotContain(" at ServingGrid", stranger.Error);
 
         await using GatewayProcess outsider = await GatewayProcess.StartInAsync(["env", Variable(wrong)], "--cluster", Cluster);
-        Assert.Contains("it has another cluster secret", await outsider.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable));
+        string reason;
+        long start = Stopwatch.GetTimestamp();
+        while (!(reason = await outsider.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable)).Contains(
+            "it has another cluster secret", StringComparison.Ordinal))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < Patience, reason);
+            await Task.Delay(100);
+        }
 
         // Those that know it go on, and more of them come.
         await using SiloProcess second = await StartSiloAsync();
@@ -61,9 +70,11 @@ public sealed class PortsTests : IDisposable
             using var client = new TcpClient();
             await client.ConnectAsync(IPAddress.Loopback, port);
             NetworkStream stream = client.GetStream();
-            await stream.WriteAsync(new byte[512]);
             using var patience = new CancellationTokenSource(Patience);
+            byte[] greeting = new byte[64];
             var heard = new MemoryStream();
+            await heard.WriteAsync(greeting.AsMemory(0, await stream.ReadAsync(greeting, patience.Token)));
+            await stream.WriteAsync(new byte[512]);
             try
             {
                 await stream.CopyToAsync(heard, patience.Token);
@@ -96,7 +107,11 @@ public sealed class PortsTests : IDisposable
     public async Task Start_FewerOpenFilesThanItNeeds_OneSentence()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "limits of Linux");
-        string[] line = [.. LinuxProcess.WithOpenFiles(OpenFiles.Reserve), "dotnet", Path.Combine(AppContext.BaseDirectory, "ServingGrid.Gateway.dll"), "--urls", "http://127.0.0.1:0"];
+        string[] line =
+        [
+            .. LinuxProcess.WithOpenFiles(OpenFiles.Reserve),
+            "dotnet", Path.Combine(AppContext.BaseDirectory, "ServingGrid.Gateway.dll"), "--urls", "http://127.0.0.1:0",
+        ];
         await using ProgramRun run = new(line[0], line[1..]);
         Assert.Equal(1, await run.WaitForExitAsync(Patience));
         Assert.Contains("(ulimit -n)", Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
@@ -107,5 +122,6 @@ public sealed class PortsTests : IDisposable
     private static string Variable(string secret) => $"{ClusterSecret.Variable}={secret}";
 
     private Task<SiloProcess> StartSiloAsync() => SiloProcess.StartAsync(
-        ["env", Variable(Secret)], "both", "--model", ModelFiles.Bundled, "--device", "cpu", "--threads", "1", "--kv-memory-mib", "64", "--cluster", Cluster);
+        ["env", Variable(Secret)],
+            "both", "--model", ModelFiles.Bundled, "--device", "cpu", "--threads", "1", "--kv-memory-mib", "64", "--cluster", Cluster);
 }

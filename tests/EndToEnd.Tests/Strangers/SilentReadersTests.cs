@@ -18,7 +18,8 @@ public sealed partial class SilentReadersTests
     public async Task Readers_TwoHundredThatStopReading_AreGivenUpWhileStreamsGoOn()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "reads /proc");
-        await using GatewayProcess gateway = await GatewayProcess.StartAsync("--reader-seconds", "3", "--max-sequences", "256", "--max-waiting", "256");
+        await using GatewayProcess gateway =
+            await GatewayProcess.StartAsync("--reader-seconds", "3", "--max-sequences", "256", "--max-waiting", "256");
         var streams = new NormalStreams(gateway);
         await streams.LearnAsync();
         await TakeMemoryAsync(gateway);
@@ -66,14 +67,15 @@ public sealed partial class SilentReadersTests
     }
 
     // As many sequences at a time, and their KV cache, as the readers will have: it stays, and is no leak.
-    private static async Task TakeMemoryAsync(GatewayProcess gateway) => await Task.WhenAll(Enumerable.Range(0, Readers).Select(i => gateway.CallAsync("/v1/completions", new JsonObject
-    {
-        ["model"] = BundledGateway.Model,
-        ["prompt"] = $"Warm {i}",
-        ["max_tokens"] = 200,
-        ["ignore_eos"] = true,
-        ["logprobs"] = 20,
-    })));
+    private static async Task TakeMemoryAsync(GatewayProcess gateway) =>
+        await Task.WhenAll(Enumerable.Range(0, Readers).Select(i => gateway.CallAsync("/v1/completions", new JsonObject
+        {
+            ["model"] = BundledGateway.Model,
+            ["prompt"] = $"Warm {i}",
+            ["max_tokens"] = 200,
+            ["ignore_eos"] = true,
+            ["logprobs"] = 20,
+        })));
 
     // Each token has some kilobytes of text, so that no buffer on the way takes many of them.
     private static byte[] Request(int tokens)

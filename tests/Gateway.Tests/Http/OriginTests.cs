@@ -54,7 +54,8 @@ public sealed class OriginTests
     public async Task Post_ByAnOwnPageOrAProgram_200(string header, string value)
     {
         await using GatewayServer server = await GatewayServer.StartAsync();
-        using HttpResponseMessage response = await PostAsync(server, "text/plain", (header, value == Own ? server.Http.BaseAddress!.GetLeftPart(UriPartial.Authority) : value));
+        using HttpResponseMessage response = await PostAsync(
+            server, "text/plain", (header, value == Own ? server.Http.BaseAddress!.GetLeftPart(UriPartial.Authority) : value));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
 
@@ -68,7 +69,8 @@ public sealed class OriginTests
     [InlineData("sub.grid.example", null, 403)]
     public async Task Post_NameThatIsAllowed_ItsOwnPagesToo(string host, string? origin, int expected)
     {
-        await using GatewayServer server = await GatewayServer.StartAsync(options => options with { AllowedHosts = new HashSet<string> { "grid.example" } });
+        await using GatewayServer server =
+            await GatewayServer.StartAsync(options => options with { AllowedHosts = new HashSet<string> { "grid.example" } });
         using HttpResponseMessage response = origin is null
             ? await PostAsync(server, "application/json", ("Host", host))
             : await PostAsync(server, "application/json", ("Host", host), ("Origin", origin));
@@ -79,7 +81,8 @@ public sealed class OriginTests
     public async Task Post_KeysAreSet_TheKeyAloneDecides()
     {
         await using GatewayServer server = await GatewayServer.StartAsync(options => options with { ApiKeys = ["secret"] });
-        using HttpResponseMessage refused = await PostAsync(server, "text/plain", ("Host", "grid.example"), ("Origin", "https://app.example"));
+        using HttpResponseMessage refused =
+            await PostAsync(server, "text/plain", ("Host", "grid.example"), ("Origin", "https://app.example"));
         using HttpResponseMessage served = await PostAsync(
             server, "text/plain", ("Host", "grid.example"), ("Origin", "https://app.example"), ("Authorization", "Bearer secret"));
         Assert.Equal((401, 200), ((int)refused.StatusCode, (int)served.StatusCode));
@@ -111,9 +114,11 @@ public sealed class OriginTests
     [InlineData("", null)]
     public void Normalize_Option_NamesOnly(string text, string? expected) => Assert.Equal(expected, WebPages.Normalize(text));
 
-    private static async Task<HttpResponseMessage> PostAsync(GatewayServer server, string type, params (string Name, string Value)[] headers)
+    private static async Task<HttpResponseMessage> PostAsync(
+        GatewayServer server, string type, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = new StringContent(Body, Encoding.UTF8, type) };
+        using var request =
+            new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = new StringContent(Body, Encoding.UTF8, type) };
         foreach ((string name, string value) in headers)
         {
             Assert.True(request.Headers.TryAddWithoutValidation(name, value));

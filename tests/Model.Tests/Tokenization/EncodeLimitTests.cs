@@ -9,11 +9,13 @@ public sealed class EncodeLimitTests
 {
     private static readonly string[] Texts =
     [
-        "", " ", "The quick brown fox jumps over the lazy dog.", new string('a', 300), new string(' ', 300), "日本語のテキスト 🦊🦊🦊", "<|im_start|>user\nhi<|im_end|>\n<|im_end|>", "x\u0000\u0001\uFFFD y",
+        "", " ", "The quick brown fox jumps over the lazy dog.", new string('a', 300), new string(' ', 300),
+        "日本語のテキスト 🦊🦊🦊", "<|im_start|>user\nhi<|im_end|>\n<|im_end|>", "x\u0000\u0001\uFFFD y",
         string.Concat(Enumerable.Range(0, 400).Select(i => $"{i * 7919} ")),
     ];
 
-    public static MatrixTheoryData<string, int> Cases => new(["llama-bpe", "qwen2", "gpt-2", "SentencePiece"], [.. Enumerable.Range(0, Texts.Length)]);
+    public static MatrixTheoryData<string, int> Cases =>
+        new(["llama-bpe", "qwen2", "gpt-2", "SentencePiece"], [.. Enumerable.Range(0, Texts.Length)]);
 
     [Theory]
     [MemberData(nameof(Cases))]

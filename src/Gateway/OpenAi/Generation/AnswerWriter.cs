@@ -11,7 +11,8 @@ namespace ServingGrid.Gateway.OpenAi.Generation;
 internal sealed record PreparedAnswer(AnswerPlan Plan, AnswerFormat Format, GenerationFields Fields);
 
 /// <summary>Runs a plan and writes its answers, streamed or whole. Thread-safe.</summary>
-internal sealed partial class AnswerWriter(IGridClient grid, IHostApplicationLifetime lifetime, ReaderWatch readers, ILogger<AnswerWriter> log)
+internal sealed partial class AnswerWriter(
+    IGridClient grid, IHostApplicationLifetime lifetime, ReaderWatch readers, ILogger<AnswerWriter> log)
 {
     /// <exception cref="Exception">Whatever the grid throws before anything was sent; later failures are sent to the client.</exception>
     public async Task RunAsync(HttpContext context, PreparedAnswer answer)

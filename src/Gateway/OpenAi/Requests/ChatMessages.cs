@@ -14,7 +14,8 @@ internal static class ChatMessages
     private const int MaxMessages = 16_384;
 
     /// <summary>What the template sees: every content a text (or null), every role one that templates know.</summary>
-    /// <exception cref="ApiException">400, with the field at fault; also when the texts alone are far beyond the model's context.</exception>
+    /// <exception cref="ApiException">400, with the field at fault; also when the texts alone are far beyond the model's
+    /// context.</exception>
     public static JsonArray Read(JsonElement messages, ModelText model)
     {
         var length = new TextLength(model, "messages");
@@ -22,7 +23,8 @@ internal static class ChatMessages
         foreach (JsonElement message in JsonValues.Items(messages, "messages", MaxMessages))
         {
             string param = $"messages[{result.Count}]";
-            result.Add(message.ValueKind == JsonValueKind.Object ? Read(message, param, length) : throw JsonValues.Wrong(param, "an object"));
+            result.Add(
+                message.ValueKind == JsonValueKind.Object ? Read(message, param, length) : throw JsonValues.Wrong(param, "an object"));
         }
 
         return result.Count > 0 ? result : throw ApiException.Invalid("'messages' is empty.", "messages");
@@ -63,7 +65,8 @@ internal static class ChatMessages
     {
         null => null,
         { ValueKind: JsonValueKind.String } text => length.Text(text, fields.Path("content")),
-        { ValueKind: JsonValueKind.Array } parts => string.Join('\n', parts.EnumerateArray().Select((part, i) => ReadPart(part, fields.Path($"content[{i}]"), length))),
+        { ValueKind: JsonValueKind.Array } parts =>
+            string.Join('\n', parts.EnumerateArray().Select((part, i) => ReadPart(part, fields.Path($"content[{i}]"), length))),
         _ => throw JsonValues.Wrong(fields.Path("content"), "a string or an array of parts"),
     };
 

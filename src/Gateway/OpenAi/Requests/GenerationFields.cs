@@ -93,7 +93,8 @@ internal sealed record GenerationFields
         {
             null => [],
             { ValueKind: JsonValueKind.String } one => [JsonValues.Text(one, "stop")],
-            { ValueKind: JsonValueKind.Array } several => [.. JsonValues.Items(several, "stop", MaxStops).Select(item => JsonValues.Text(item, "stop"))],
+            { ValueKind: JsonValueKind.Array } several =>
+                [.. JsonValues.Items(several, "stop", MaxStops).Select(item => JsonValues.Text(item, "stop"))],
             _ => throw JsonValues.Wrong("stop", "a string or an array of strings"),
         };
         return stops.All(stop => stop.Length is > 0 and <= MaxStopLength)

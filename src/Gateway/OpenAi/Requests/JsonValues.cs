@@ -45,7 +45,8 @@ internal static class JsonValues
 
         return value.GetArrayLength() <= most
             ? value.EnumerateArray()
-            : throw ApiException.Invalid($"'{param}' has {value.GetArrayLength()} items; it may have at most {most}.", param, "array_above_max_length");
+            : throw ApiException.Invalid(
+                $"'{param}' has {value.GetArrayLength()} items; it may have at most {most}.", param, "array_above_max_length");
     }
 
     /// <summary>A tree of its own, for templates that look anywhere into it.</summary>

@@ -5,7 +5,8 @@ using ServingGrid.Client;
 namespace ServingGrid.Gateway.OpenAi.Requests;
 
 /// <summary>
-/// Adds up the texts of a prompt before they become strings: what is longer than any prompt of the model is refused by its length. For one request.
+/// Adds up the texts of a prompt before they become strings: what is longer than any prompt of the model is refused by its length. For one
+/// request.
 /// </summary>
 /// <param name="model">The model.</param>
 /// <param name="param">The field that is blamed.</param>

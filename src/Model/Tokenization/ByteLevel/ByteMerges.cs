@@ -44,7 +44,9 @@ internal sealed class ByteMerges
     public int[] OfByte { get; } = new int[256];
 
     /// <summary>Most bytes of a symbol that is no token; null if there is one of which no token is left, so that text may vanish.</summary>
-    public int? LongestOther => _tokensOfOthers.Exists(tokens => tokens.Length == 0) ? null : _others.Keys.Select(spelling => spelling.Length).DefaultIfEmpty().Max();
+    public int? LongestOther => _tokensOfOthers.Exists(tokens => tokens.Length == 0)
+        ? null
+        : _others.Keys.Select(spelling => spelling.Length).DefaultIfEmpty().Max();
 
     /// <summary>Appends the token of a symbol, or what is left of it if it is none.</summary>
     public void AddTokens(int symbol, List<int> output)
