@@ -77,6 +77,22 @@ public sealed class GridTests(BundledGateway bundled) : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Gateway_NoSiloDecodes_UnhealthyAndSaysWhy()
+    {
+        await using SiloProcess prefill = await SiloProcess.StartBundledAsync(Cluster, "prefill");
+        await using GatewayProcess gateway = await GatewayProcess.StartAsync("--cluster", Cluster);
+        string health = await gateway.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable);
+        while (health.Contains("can be reached"))
+        {
+            health = await gateway.WaitForHealthAsync(HttpStatusCode.ServiceUnavailable);
+        }
+
+        Assert.Contains($"No device of grid-tiny takes requests: {prefill.Device} computes prompts only.", health);
+        await using SiloProcess decode = await SiloProcess.StartBundledAsync(Cluster, "decode");
+        await gateway.WaitForHealthAsync(HttpStatusCode.OK);
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private static JsonObject Completion() => new() { ["model"] = BundledGateway.Model, ["prompt"] = "Once upon", ["max_tokens"] = 16, ["temperature"] = 0 };

@@ -74,7 +74,7 @@ public sealed class Reservation
         _deadline = owner.DeadlineAfter(lifetime);
     }
 
-    /// <summary>Unique in the life of this engine.</summary>
+    /// <summary>Unique in the life of this process.</summary>
     public long Id { get; }
 
     /// <summary>The stream of the reserved sequence: silent until the commit or the local start.</summary>

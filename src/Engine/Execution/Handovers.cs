@@ -13,8 +13,10 @@ internal sealed class Handovers(
     EngineResources resources, BlockManager blocks, Scheduler scheduler, SequenceLedger ledger, CommandQueue commands, TimeProvider time, ILogger logger)
     : IReservationOwner, IPrefillOwner
 {
+    // The process's: blocks that are late for an engine that is gone find no reservation of the one that has taken its place.
+    private static long _reservations;
+
     private readonly CopyGate _copies = new();
-    private long _reservations;
 
     /// <inheritdoc/>
     public int VocabularySize => resources.Model.Config.VocabularySize;
@@ -45,7 +47,7 @@ internal sealed class Handovers(
         int first = sequence.Computed / resources.Layout.BlockSize;
         int[] missing = sequence.Table.Blocks[first..].ToArray();
         ReservationTicket ticket = sequence.Ticket!;
-        ticket.Grant(new Reservation(++_reservations, sequence.Handle!, resources.Layout, missing, first, ticket.Lifetime, this) { Sequence = sequence });
+        ticket.Grant(new Reservation(Interlocked.Increment(ref _reservations), sequence.Handle!, resources.Layout, missing, first, ticket.Lifetime, this) { Sequence = sequence });
     }
 
     /// <summary>Ends a sequence at its owner's wish, whatever stage it is in.</summary>

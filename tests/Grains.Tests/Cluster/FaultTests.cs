@@ -11,36 +11,21 @@ namespace ServingGrid.Grains.Tests.Cluster;
 /// <summary>Faults at every stage of a step, under the streams of others: these do not notice, and devices serve on.</summary>
 public sealed class FaultTests
 {
-    /// <summary>Each stage once as one that throws and, where there are numbers, once as one that spoils them.</summary>
-    public static TheoryData<FaultStage, bool> Stages
-    {
-        get
-        {
-            TheoryData<FaultStage, bool> stages = [];
-            foreach (FaultStage stage in Enum.GetValues<FaultStage>())
-            {
-                stages.Add(stage, false);
-                if (stage != FaultStage.BeginStep)
-                {
-                    stages.Add(stage, true);
-                }
-            }
-
-            return stages;
-        }
-    }
-
+    /// <summary>Every stage once as one that throws or, where there are numbers, as one that spoils those of a row: on the same two devices, one after the other.</summary>
     [Theory]
-    [MemberData(nameof(Stages))]
-    public async Task Generate_PromptThatDevicesFailOn_EndsAfterTwoOfThemAndOthersGoOn(FaultStage stage, bool spoils)
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Generate_PromptThatDevicesFailOn_EndsAfterTwoOfThemAndOthersGoOn(bool spoils)
     {
         await using GridCluster cluster = await GridCluster.Start(2);
         FaultRun run = await FaultRun.Prepare(cluster);
-        Strike(cluster, new Fault(stage, FaultRun.Poison, spoils));
-        await run.Disturb(() => run.AssertFails(FaultRun.Poisoned(inPrompt: true)));
-
-        Assert.All(cluster.Silos, silo => Assert.True(cluster.DeviceOf(silo).Struck > 0));
-        await run.AssertAllServe();
+        foreach (FaultStage stage in Enum.GetValues<FaultStage>().Where(stage => !spoils || stage != FaultStage.BeginStep))
+        {
+            Strike(cluster, new Fault(stage, FaultRun.Poison, spoils));
+            await run.Disturb(() => run.AssertFails(FaultRun.Poisoned(inPrompt: true, (int)stage), $"{stage}"));
+            Assert.All(cluster.Silos, silo => Assert.True(cluster.DeviceOf(silo).Struck > 0, $"{stage} has not struck"));
+            await run.AssertAllServe();
+        }
     }
 
     [Theory]
@@ -94,7 +79,8 @@ public sealed class FaultTests
         Strike(cluster, new Fault(FaultStage.Logits, FaultRun.Poison, Spoils: true));
         await run.Disturb(() => run.AssertFails(FaultRun.Poisoned(inPrompt: true)));
 
-        Assert.Equal(1, cluster.DeviceOf(cluster.Silos[0]).Struck);
+        // In one attempt: the engine computes such a sequence once more from the start before it is given up.
+        Assert.InRange(cluster.DeviceOf(cluster.Silos[0]).Struck, 1, 2);
         await run.AssertAllServe();
     }
 
