@@ -30,7 +30,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     public Action<Sequence>? Admitted { get; set; }
 
     /// <summary>
-    /// Told of a prompt of another device that would have to wait for a reservation to end; takes it out of <see cref="Waiting"/>.
+    /// Told of a prompt of another device that would have to wait for a reservation to end, and is in no queue any longer.
     /// </summary>
     public Action<Sequence>? Refused { get; set; }
 
@@ -143,7 +143,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
                     prefillsOnly = true;
                     if (sequence.Prefill is not null)
                     {
-                        Refused?.Invoke(sequence);
+                        Refuse(i);
                     }
                     else
                     {
@@ -164,9 +164,16 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         {
             if (Waiting[i].Prefill is not null)
             {
-                Refused?.Invoke(Waiting[i]);
+                Refuse(i);
             }
         }
+    }
+
+    private void Refuse(int waiting)
+    {
+        Sequence sequence = Waiting[waiting];
+        Waiting.RemoveAt(waiting);
+        Refused?.Invoke(sequence);
     }
 
     private void Start(Sequence sequence)

@@ -1,8 +1,10 @@
 using System.Net;
+using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Orleans.Serialization;
+using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Tests.Routing;
 using ServingGrid.Kernels;
@@ -150,6 +152,31 @@ public sealed class GridStateTests
 
         Assert.Equal(Devices, answer.Devices.Length);
         Assert.InRange(serializer.SerializeToArray(answer).Length / Devices, 1, 400);
+    }
+
+    /// <summary>What each device knows of those that it has met is much for every silo, and nobody but the status page asks for it.</summary>
+    [Theory]
+    [InlineData(typeof(DeviceReport))]
+    [InlineData(typeof(GridUpdate))]
+    public void Exchange_ReportsAndAnswers_HaveNoRoomForHandovers(Type message)
+    {
+        HashSet<Type> members = [];
+        Collect(message, members);
+
+        Assert.Contains(typeof(DeviceIdentity), members);
+        Assert.DoesNotContain(members, member => member.Namespace == typeof(HandoverSnapshot).Namespace);
+
+        static void Collect(Type type, HashSet<Type> members)
+        {
+            type = Nullable.GetUnderlyingType(type) ?? type.GetElementType() ?? type;
+            if (type.Namespace?.StartsWith("ServingGrid", StringComparison.Ordinal) == true && members.Add(type))
+            {
+                foreach (PropertyInfo property in type.GetProperties())
+                {
+                    Collect(property.PropertyType, members);
+                }
+            }
+        }
     }
 
     [Fact]
