@@ -18,7 +18,7 @@ public sealed class DeviceTests
 
     /// <summary>
     /// The GPU's kernels, on ILGPU's CPU accelerator, answer as the processor's do. A prompt whose answer the model is sure of: the cpu
-    /// device quantises activations and ilgpu-cpu does not, so that near ties may fall either way (DeviceAgreementTests checks the margin of another).
+    /// device quantises activations and ilgpu-cpu does not, so that near ties may fall either way (GpuModelSuite checks the margin of another).
     /// </summary>
     [Fact]
     public async Task ChatCompletion_OnTheGpuKernels_EqualsTheProcessors()

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using ServingGrid.Kernels;
+using ServingGrid.Kernels.Ilgpu;
 using ServingGrid.Model;
 using ServingGrid.Model.Gguf;
 
@@ -8,7 +8,8 @@ namespace ServingGrid.Benchmarks.Devices;
 
 /// <summary>
 /// Each operation of a device at the shapes of one layer: time, bytes that must move at least, arithmetic, and how close that is to
-/// the faster of the two limits that memory and arithmetic set. Weights are random, and there are so many copies of them that no cache serves them.
+/// the faster of the two limits that memory and arithmetic set. Weights are random, and on GPUs there are so many copies of them that no
+/// cache serves them.
 /// </summary>
 internal sealed class DeviceBenchmark : IDisposable
 {
@@ -36,10 +37,10 @@ internal sealed class DeviceBenchmark : IDisposable
         _flops = shape.Tflops > 0 ? shape.Tflops * 1e12 : hardware.Float * 1e9;
         _queryColumns = shape.Heads * shape.HeadSize;
         _kvColumns = shape.KvHeads * shape.HeadSize;
-        Console.WriteLine($"{device.Info.Id}: {device.Info.Name}; {shape.Type}, width {shape.Width}, feed-forward {shape.FeedForward}, {shape.Heads} heads over {shape.KvHeads} of {shape.HeadSize}, vocabulary {shape.Vocabulary}");
+        Console.WriteLine($"{device.Info.Id}: {device.Info.Name}; {shape}");
         if (hardware.Read > 0)
         {
-            Console.WriteLine(FormattableString.Invariant($"{hardware.Description}: {hardware.Read:F0} GB/s and {hardware.Float / 1e3:F1} TFLOP/s in F32"));
+            Console.WriteLine(hardware.Limits);
         }
     }
 
@@ -71,18 +72,26 @@ internal sealed class DeviceBenchmark : IDisposable
     private void Run()
     {
         var weights = new LayerWeightsData(_shape);
-        do
+        int copies = 1;
+        if (_device is IlgpuDevice && _device.Info.MemoryBytes > 0)
+        {
+            double most = _device.FreeMemoryBytes * MostOfMemory / weights.Bytes;
+            copies = (int)Math.Max(1, Math.Min(most, Math.Ceiling(ColdBytes / weights.SmallestBytes)));
+        }
+
+        for (int i = 0; i < copies; i++)
         {
             _copies.Add(new LayerCopy(_device, weights));
         }
-        while (_device.Info.MemoryBytes > 0 && weights.SmallestBytes * _copies.Count < ColdBytes && weights.Bytes < _device.FreeMemoryBytes * MostOfMemory);
 
         using Matrix vocabulary = _device.LoadMatrix(weights.Vocabulary);
         using Vector norm = _device.LoadVector(TensorData.FromFloats("norm", 1, _shape.Width, Enumerable.Repeat(1f, _shape.Width).ToArray()));
         int[] pairs = [.. Enumerable.Range(0, _shape.HeadSize / 2)];
         using RopeTable rope = _device.LoadRope(new RopeParameters(RopeStyle.Halves, _shape.HeadSize, [.. pairs.Select(i => MathF.Pow(10000, -2f * i / _shape.HeadSize))]), _shape.Context + _shape.Chunk);
-        Console.WriteLine($"{_copies.Count} copies of the layer, in turn");
-        Console.WriteLine($"{"operation",-22}{"rows",6}{"ms alone",11}{"ms in a row",13}{"MB",9}{"GFLOP",9}{"GB/s",9}{"TFLOP/s",9}{(_bandwidth > 0 && _flops > 0 ? "  of roofline" : "")}");
+        Console.WriteLine(copies == 1 ? "one copy of the layer" : $"{copies} copies of the layer, in turn");
+        Console.WriteLine(
+            $"{"operation",-22}{"rows",6}{"ms alone",11}{"ms in a row",13}{"MB",9}{"GFLOP",9}{"GB/s",9}{"TFLOP/s",9}"
+            + (_bandwidth > 0 && _flops > 0 ? "  of roofline" : ""));
         foreach (int rows in (int[])[1, 8, _shape.Chunk])
         {
             Steps(rows, norm, rope, vocabulary);
@@ -119,25 +128,40 @@ internal sealed class DeviceBenchmark : IDisposable
         LayerCopy one = _copies[0];
         _device.BeginStep(batch);
         double context = _shape.Context + (rowsEach + 1) / 2.0;
+        double ropeBytes = rows * (2.0 * _queryColumns * 4 + 2.0 * _kvColumns * (4 + layout.ElementBytes));
+        double cacheBytes = sequences * 2.0 * _kvColumns * (_shape.Context + rowsEach) * layout.ElementBytes;
         Measure("norm, q, k, v", rows, Bytes(one.Query, one.Key, one.Value), Flops(rows, one.Query, one.Key, one.Value), copy =>
-            _device.NormedProjection(residual, norm, 1e-5f, [new(_copies[copy].Query, null, q), new(_copies[copy].Key, null, k), new(_copies[copy].Value, null, v)]));
-        Measure("rope, append", rows, rows * (2.0 * _queryColumns * 4 + 2.0 * _kvColumns * (4 + layout.ElementBytes)), 6.0 * rows * (_queryColumns + _kvColumns), copy => _device.RopeAppend(q, k, v, shape, rope, null, cache, copy));
-        Measure("attention", rows, sequences * 2.0 * _kvColumns * (_shape.Context + rowsEach) * layout.ElementBytes, 4.0 * rows * _queryColumns * context, copy => _device.Attention(q, cache, copy, shape, attention));
-        Measure("output, residual", rows, Bytes(one.Output), Flops(rows, one.Output), copy => _device.ResidualProjection(attention, _copies[copy].Output, null, residual));
-        Measure("gated feed-forward", rows, Bytes(one.Gate, one.Up, one.Down), Flops(rows, one.Gate, one.Up, one.Down), copy => _device.GatedFeedForward(residual, norm, 1e-5f, _copies[copy].Gate, _copies[copy].Up, _copies[copy].Down));
+        {
+            LayerCopy layer = _copies[copy];
+            Projection[] projections = [new(layer.Query, null, q), new(layer.Key, null, k), new(layer.Value, null, v)];
+            _device.NormedProjection(residual, norm, 1e-5f, projections);
+        });
+        Measure("rope, append", rows, ropeBytes, 6.0 * rows * (_queryColumns + _kvColumns), RopeAppend);
+        Measure("attention", rows, cacheBytes, 4.0 * rows * _queryColumns * context, copy =>
+            _device.Attention(q, cache, copy, shape, attention));
+        Measure("output, residual", rows, Bytes(one.Output), Flops(rows, one.Output), copy =>
+            _device.ResidualProjection(attention, _copies[copy].Output, null, residual));
+        Measure("gated feed-forward", rows, Bytes(one.Gate, one.Up, one.Down), Flops(rows, one.Gate, one.Up, one.Down), copy =>
+        {
+            LayerCopy layer = _copies[copy];
+            _device.GatedFeedForward(residual, norm, 1e-5f, layer.Gate, layer.Up, layer.Down);
+        });
         if (batch.SampledRowCount > 0)
         {
             using Tensor logits = _device.AllocateTensor(rows, _shape.Vocabulary);
             int[] ids = new int[rows];
             float[] values = new float[rows];
-            Measure("logits", rows, Bytes(vocabulary), Flops(rows, vocabulary), _ => _device.Logits(residual, norm, 1e-5f, vocabulary, logits));
+            Measure("logits", rows, Bytes(vocabulary), Flops(rows, vocabulary), _ =>
+                _device.Logits(residual, norm, 1e-5f, vocabulary, logits));
             Measure("greedy candidates", rows, 4.0 * rows * _shape.Vocabulary, 0, _ => _device.TopCandidates(logits, rows, 1, ids, values));
         }
 
         if (rows == 1)
         {
-            MeasureOverhead(copy => _device.RopeAppend(q, k, v, shape, rope, null, cache, copy));
+            MeasureOverhead(RopeAppend);
         }
+
+        void RopeAppend(int copy) => _device.RopeAppend(q, k, v, shape, rope, null, cache, copy);
     }
 
     private void Measure(string name, int rows, double bytes, double flops, Action<int> operation)
@@ -152,10 +176,12 @@ internal sealed class DeviceBenchmark : IDisposable
         if (_bandwidth > 0 && _flops > 0)
         {
             double least = Math.Max(bytes / _bandwidth, flops / _flops);
-            roofline = string.Create(CultureInfo.InvariantCulture, $"{least / inARow,13:P1}");
+            roofline = FormattableString.Invariant($"{least / inARow,13:P1}");
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-22}{rows,6}{alone * 1e3,11:F3}{inARow * 1e3,13:F3}{bytes / 1e6,9:F1}{flops / 1e9,9:F2}{bytes / inARow / 1e9,9:F1}{flops / inARow / 1e12,9:F3}{roofline}"));
+        string rates = FormattableString.Invariant($"{bytes / inARow / 1e9,9:F1}{flops / inARow / 1e12,9:F3}");
+        Console.WriteLine(FormattableString.Invariant(
+            $"{name,-22}{rows,6}{alone * 1e3,11:F3}{inARow * 1e3,13:F3}{bytes / 1e6,9:F1}{flops / 1e9,9:F2}{rates}{roofline}"));
     }
 
     // The smallest operation there is: one kernel that moves a few kilobytes.
@@ -175,7 +201,9 @@ internal sealed class DeviceBenchmark : IDisposable
             submitted = Stopwatch.GetElapsedTime(start).TotalSeconds;
             return submitted + Run(0, operation);
         });
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"launches: {submitted / Launches * 1e6:F1} µs to submit one, {done / Launches * 1e6:F1} µs from one to the next, {idle * 1e6:F1} µs to wait for a device that has nothing to do"));
+        Console.WriteLine(FormattableString.Invariant(
+            $"launches: {submitted / Launches * 1e6:F1} µs to submit one, {done / Launches * 1e6:F1} µs from one to the next, ")
+            + FormattableString.Invariant($"{idle * 1e6:F1} µs to wait for a device that has nothing to do"));
     }
 
     // Seconds of so many operations and the wait for them.

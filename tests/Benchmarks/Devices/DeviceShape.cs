@@ -29,13 +29,20 @@ internal sealed record DeviceShape
     /// <summary>Rows of a prompt chunk.</summary>
     public int Chunk { get; private init; } = 512;
 
-    /// <summary>Memory bandwidth of the device in GB/s and arithmetic rate in TFLOP/s; 0: what CUDA devices say of themselves, no roofline on others.</summary>
+    /// <summary>
+    /// Memory bandwidth of the device in GB/s and arithmetic rate in TFLOP/s; 0: what CUDA devices say of themselves, no roofline on
+    /// others.
+    /// </summary>
     public double Bandwidth { get; private init; }
 
     public double Tflops { get; private init; }
 
     /// <summary>Seconds that each measurement may take.</summary>
     public double Seconds { get; private init; } = 1;
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"{Type}, width {Width}, feed-forward {FeedForward}, {Heads} heads over {KvHeads} of {HeadSize}, vocabulary {Vocabulary}";
 
     /// <summary>Parses <c>--name value</c> pairs.</summary>
     /// <exception cref="ArgumentException">An option is unknown or its value does not fit; one sentence.</exception>

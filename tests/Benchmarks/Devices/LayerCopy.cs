@@ -24,7 +24,8 @@ internal sealed class LayerWeightsData(DeviceShape shape)
     public TensorData Vocabulary { get; } = RandomWeights.Matrix(7, shape.Type, shape.Vocabulary, shape.Width);
 
     /// <summary>Of all matrices of the layer.</summary>
-    public double Bytes => Query.ByteLength + Key.ByteLength + Value.ByteLength + Output.ByteLength + Gate.ByteLength + Up.ByteLength + Down.ByteLength;
+    public double Bytes =>
+        Query.ByteLength + Key.ByteLength + Value.ByteLength + Output.ByteLength + Gate.ByteLength + Up.ByteLength + Down.ByteLength;
 
     /// <summary>Of the matrices of the operation that has the fewest.</summary>
     public double SmallestBytes => Math.Min(Output.ByteLength, Query.ByteLength + Key.ByteLength + Value.ByteLength);

@@ -10,7 +10,10 @@ namespace ServingGrid.Benchmarks.Models;
 /// <param name="Open">Shape and weights, and what to dispose of once they are on the device.</param>
 internal sealed record MeasuredModel(string Name, Func<(ModelConfig Config, ModelWeights Weights, IDisposable? Owner)> Open)
 {
-    /// <summary>Those that the options name. Random ones are files for the <c>cpu</c> device, whose memory peak is measured too, and made in memory for others.</summary>
+    /// <summary>
+    /// Those that the options name. Random ones are files for the <c>cpu</c> device, whose memory peak is measured too, and made in memory
+    /// for others.
+    /// </summary>
     /// <exception cref="UsageException">An unknown shape or type.</exception>
     public static IEnumerable<MeasuredModel> All(ModelOptions options) =>
         options.Files is not [] ? options.Files.Select(FromFile)

@@ -53,7 +53,8 @@ internal sealed class ModelBenchmark
 
     private void Run()
     {
-        var table = new Table("model", "test", "tokens/s", "ms", "GB/s", "of reads", "GOP/s", "of peak", "load ms", IsCpu ? "peak MiB" : "device MiB");
+        string memory = IsCpu ? "peak MiB" : "device MiB";
+        var table = new Table("model", "test", "tokens/s", "ms", "GB/s", "of reads", "GOP/s", "of peak", "load ms", memory);
         try
         {
             foreach (MeasuredModel model in MeasuredModel.All(_options))
@@ -91,7 +92,9 @@ internal sealed class ModelBenchmark
             double needed = cost.StoredBytes + cost.CacheBytes(positions);
             if (!IsCpu && needed > free * UsableShare)
             {
-                Console.WriteLine(FormattableString.Invariant($"{model.Name}: left out, it takes {needed / (1 << 30):F1} GiB with its KV cache and {free / (double)(1 << 30):F1} GiB are free"));
+                const double GiB = 1 << 30;
+                Console.WriteLine(FormattableString.Invariant(
+                    $"{model.Name}: left out, it takes {needed / GiB:F1} GiB with its KV cache and {free / GiB:F1} GiB are free"));
                 return;
             }
 
@@ -115,14 +118,19 @@ internal sealed class ModelBenchmark
                 double gigabytes = test.Bytes > 0 ? test.Bytes / seconds / 1e9 : double.NaN;
                 double gigaops = test.Operations / seconds / 1e9;
                 double memory = IsCpu ? ProcessMemory.PeakMegabytes() : (free - device.FreeMemoryBytes) / (double)(1 << 20);
-                table.Add(model.Name, test.Name, test.Tokens / seconds, seconds * 1e3 / test.Steps, gigabytes, gigabytes / _peaks.Read, gigaops, gigaops / _peaks.Arithmetic(cost), loaded, memory);
-                Console.Error.WriteLine(FormattableString.Invariant($"{model.Name}, {test.Name}: {Table.Format(test.Tokens / seconds)} tokens/s"));
+                double rate = test.Tokens / seconds;
+                double milliseconds = seconds * 1e3 / test.Steps;
+                double ofPeak = gigaops / _peaks.Arithmetic(cost);
+                table.Add(model.Name, test.Name, rate, milliseconds, gigabytes, gigabytes / _peaks.Read, gigaops, ofPeak, loaded, memory);
+                Console.Error.WriteLine($"{model.Name}, {test.Name}: {Table.Format(rate)} tokens/s");
                 timed?.Print(Console.Out, $"{model.Name}, {test.Name}, {device.Info.Kernels}");
             }
         }
     }
 
-    /// <summary>The machine's limits: measured on the processor, from the hardware's own numbers on GPUs, and not finite where neither is to be had.</summary>
+    /// <summary>
+    /// The machine's limits: measured on the processor, from the hardware's own numbers on GPUs, and not finite where neither is to be had.
+    /// </summary>
     private sealed record Peaks(double Read, double Float, double Int8, string Description)
     {
         public static Peaks Of(ModelOptions options)
@@ -130,12 +138,13 @@ internal sealed class ModelBenchmark
             if (options.Device == DeviceCatalog.Cpu)
             {
                 ProcessorPeaks peaks = ProcessorPeaks.Measure(options.Threads);
-                return new Peaks(peaks.Read, peaks.Float, peaks.Int8, $"{options.Threads} threads at most: int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, reads {peaks.Read:F1} GB/s");
+                string measured = $"int8 {peaks.Int8:F0} GOP/s, F32 {peaks.Float:F0} GFLOP/s, reads {peaks.Read:F1} GB/s";
+                return new Peaks(peaks.Read, peaks.Float, peaks.Int8, $"{options.Threads} threads at most: {measured}");
             }
 
             using Device device = DeviceCatalog.Open(options.Device);
             HardwarePeaks hardware = HardwarePeaks.Of(device);
-            string known = hardware.Read > 0 ? FormattableString.Invariant($"reads {hardware.Read:F0} GB/s and F32 {hardware.Float:F0} GFLOP/s at most ({hardware.Description})") : "its peaks are not known";
+            string known = hardware.Read > 0 ? hardware.Limits : "its peaks are not known";
             return new Peaks(OrNone(hardware.Read), OrNone(hardware.Float), 0, $"{device.Info.Id}, {device.Info.Name}: {known}");
         }
 

@@ -29,11 +29,15 @@ internal static class ModelCatalog
 
     /// <exception cref="UsageException">There is none of that name.</exception>
     public static RandomModelShape Shape(string name) =>
-        Shapes.TryGetValue(name, out RandomModelShape? shape) ? shape : throw new UsageException($"There is no shape '{name}': {string.Join(", ", Shapes.Keys)} are.");
+        Shapes.TryGetValue(name, out RandomModelShape? shape)
+            ? shape
+            : throw new UsageException($"There is no shape '{name}': {string.Join(", ", Shapes.Keys)} are.");
 
     /// <exception cref="UsageException">There is none of that name.</exception>
     public static GgmlType Type(string name) =>
-        Enum.TryParse(name, ignoreCase: true, out GgmlType type) && Enum.IsDefined(type) ? type : throw new UsageException($"There is no tensor type '{name}'.");
+        Enum.TryParse(name, ignoreCase: true, out GgmlType type) && Enum.IsDefined(type)
+            ? type
+            : throw new UsageException($"There is no tensor type '{name}'.");
 
     private static string File(string folder, string shapeName, string typeName)
     {

@@ -72,7 +72,9 @@ internal sealed record ModelOptions
     public static ModelOptions Parse(string[] args)
     {
         var arguments = new Arguments(
-            args, "--device", "--within", "--files", "--shapes", "--types", "--cache", "--threads", "--prefill", "--decode", "--batch", "--context", "--steps", "--chunk", "--repeat", "--profile", "--csv");
+            args,
+            "--device", "--files", "--shapes", "--types", "--cache", "--threads",
+            "--prefill", "--decode", "--batch", "--context", "--steps", "--chunk", "--repeat", "--within", "--profile", "--csv");
         return new ModelOptions
         {
             Device = arguments.Text("--device") ?? DeviceCatalog.Cpu,

@@ -17,7 +17,8 @@ internal sealed record SpeedTest(string Name, int Tokens, int Steps, double Oper
 
     public static IEnumerable<SpeedTest> All(ModelOptions options, StepCost cost) =>
     [
-        .. options.Prefill.Select(tokens => new SpeedTest($"prefill {tokens}", tokens, 1, cost.PrefillOperations(tokens), 0, runner => runner.Prefill(tokens))),
+        .. options.Prefill.Select(tokens => new SpeedTest(
+            $"prefill {tokens}", tokens, 1, cost.PrefillOperations(tokens), 0, runner => runner.Prefill(tokens))),
         .. options.Decode.Select(context => Decoding($"decode at {context}", 1, context, options.Steps, cost)),
         .. options.Batch.Select(sequences => Decoding($"decode {sequences} × {options.Context}", sequences, options.Context, options.Steps, cost)),
     ];
@@ -50,6 +51,11 @@ internal sealed record SpeedTest(string Name, int Tokens, int Steps, double Oper
     {
         double middle = context + steps / 2.0;
         return new SpeedTest(
-            name, sequences * steps, steps, steps * cost.DecodeOperations(sequences, middle), steps * cost.DecodeBytes(sequences, middle), runner => runner.Decode(sequences, context, steps));
+            name,
+            sequences * steps,
+            steps,
+            steps * cost.DecodeOperations(sequences, middle),
+            steps * cost.DecodeBytes(sequences, middle),
+            runner => runner.Decode(sequences, context, steps));
     }
 }

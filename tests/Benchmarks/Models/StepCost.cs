@@ -15,7 +15,11 @@ internal sealed class StepCost
 
     public StepCost(ModelConfig config, ModelWeights weights)
     {
-        TensorData[] matrices = [.. weights.Layers.SelectMany(layer => (TensorData[])[layer.Query, layer.Key, layer.Value, layer.AttentionOutput, layer.Gate, layer.Up, layer.Down])];
+        TensorData[] matrices =
+        [
+            .. weights.Layers.SelectMany(layer => (TensorData[])
+                [layer.Query, layer.Key, layer.Value, layer.AttentionOutput, layer.Gate, layer.Up, layer.Down]),
+        ];
         _layerWeights = matrices.Sum(Elements);
         _outputWeights = Elements(weights.Output);
         _weightBytes = matrices.Append(weights.Output).Sum(matrix => matrix.ByteLength);

@@ -27,15 +27,18 @@ public sealed class CudaTests(SharedDevice shared, ITestOutputHelper output) : I
         var device = (IlgpuDevice)Device;
         IlgpuRuntime runtime = device.Runtime;
         KernelSource[] sources = [.. runtime.Catalog.All()];
-        var slowest = sources.Select(source => (source.Name, Seconds: Load(runtime, source))).OrderByDescending(load => load.Seconds).Take(5);
-        output.WriteLine($"{sources.Length} kernels; slowest to load: {string.Join(", ", slowest.Select(load => FormattableString.Invariant($"{load.Name} {load.Seconds:F2} s")))}");
+        (string Name, double Seconds)[] loads = [.. sources.Select(source => (source.Name, Load(runtime, source)))];
+        IEnumerable<string> slowest = loads.OrderByDescending(load => load.Seconds).Take(5)
+            .Select(load => FormattableString.Invariant($"{load.Name} {load.Seconds:F2} s"));
+        output.WriteLine($"{sources.Length} kernels; slowest to load: {string.Join(", ", slowest)}");
     }
 
     private static double Load(IlgpuRuntime runtime, KernelSource source)
     {
         long start = Stopwatch.GetTimestamp();
         runtime.Accelerator.Bind();
-        CompiledKernel compiled = runtime.Accelerator.GetBackend().Compile(EntryPointDescription.FromExplicitlyGroupedKernel(source.Method), KernelSpecialization.Empty);
+        var entry = EntryPointDescription.FromExplicitlyGroupedKernel(source.Method);
+        CompiledKernel compiled = runtime.Accelerator.GetBackend().Compile(entry, KernelSpecialization.Empty);
         using Kernel kernel = runtime.Accelerator.LoadKernel(compiled);
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }

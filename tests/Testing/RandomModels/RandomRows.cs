@@ -36,7 +36,10 @@ internal sealed class RandomRows
         Quantizer.QuantizeRow(type, values, _palette);
     }
 
-    /// <summary>The type itself, or where rows are not whole blocks of a K type the type of 32 elements that is next in size, as llama.cpp's quantiser has it.</summary>
+    /// <summary>
+    /// The type itself, or where rows are not whole blocks of a K type the type of 32 elements that is next in size, as llama.cpp's
+    /// quantiser has it.
+    /// </summary>
     public static GgmlType Fitting(GgmlType type, int columns) => columns % type.BlockElements() == 0 ? type : type switch
     {
         GgmlType.Q4_K => GgmlType.Q5_0,

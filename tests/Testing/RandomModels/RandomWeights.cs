@@ -5,7 +5,8 @@ using ServingGrid.Model.Gguf;
 namespace ServingGrid.Testing;
 
 /// <summary>
-/// Random weights in memory, for devices that keep a copy of their own: a model of 8 billion weights is made in seconds, because all layers are one and the
+/// Random weights in memory, for devices that keep a copy of their own: a model of 8 billion weights is made in seconds, because all layers
+/// are one and the
 /// same here. On the device each layer has its own memory, so that a step costs what it costs with a real model.
 /// </summary>
 public static class RandomWeights
@@ -37,7 +38,10 @@ public static class RandomWeights
         return (Config(shape), weights);
     }
 
-    /// <summary>A matrix [rows, columns] that keeps the deviation of what goes through it; made on all cores. Others have another <paramref name="number"/>.</summary>
+    /// <summary>
+    /// A matrix [rows, columns] that keeps the deviation of what goes through it; made on all cores. Others have another <paramref
+    /// name="number"/>.
+    /// </summary>
     public static TensorData Matrix(int number, GgmlType type, int rows, int columns, ulong seed = 1)
     {
         type = RandomRows.Fitting(type, columns);
@@ -61,7 +65,10 @@ public static class RandomWeights
         VocabularySize = shape.VocabularySize,
         ContextLength = shape.ContextLength,
         NormEpsilon = 1e-5f,
-        Rope = new RopeParameters(RopeStyle.Interleaved, shape.HeadSize, [.. Enumerable.Range(0, shape.HeadSize / 2).Select(i => MathF.Pow(10_000, -2f * i / shape.HeadSize))]),
+        Rope = new RopeParameters(
+            RopeStyle.Interleaved,
+            shape.HeadSize,
+            [.. Enumerable.Range(0, shape.HeadSize / 2).Select(i => MathF.Pow(10_000, -2f * i / shape.HeadSize))]),
         TiedEmbeddings = shape.TiedEmbeddings,
         AttentionBias = false,
         QkNorm = false,

@@ -7,7 +7,8 @@ namespace ServingGrid.Benchmarks.Devices.Check;
 internal sealed record CheckOptions
 {
     public const string Help = """
-        cuda-check [options]: the CUDA tests, then the benchmarks device and model; started by tests/Benchmarks/Devices/cuda-check on the machine that has the GPU
+        cuda-check [options]: the CUDA tests, then the benchmarks device and model; tests/Benchmarks/Devices/cuda-check starts it on
+        the machine that has the GPU
 
           --device NAME      cuda:0, or ilgpu-cpu to try the check without a GPU      (default: cuda:0)
           --out FOLDER       where cuda-check.md is written                           (default: the current folder)

@@ -1,9 +1,10 @@
-using System.Globalization;
 using System.Text;
 
 namespace ServingGrid.Benchmarks.Devices.Check;
 
-/// <summary>The file of results, in Markdown: written anew after each part, so that a check that is broken off leaves what it had.</summary>
+/// <summary>
+/// The file of results, in Markdown: written anew after each part, so that a check that is broken off leaves what it had.
+/// </summary>
 internal sealed class CheckReport(string path, IReadOnlyList<(string Name, string Value)> about)
 {
     // A lost device fails every test with the same words.
@@ -23,7 +24,7 @@ internal sealed class CheckReport(string path, IReadOnlyList<(string Name, strin
 
     /// <param name="elapsed">What the whole check took.</param>
     public void Finish(TimeSpan elapsed) =>
-        Write(string.Create(CultureInfo.InvariantCulture, $"{(AllPassed ? "everything passed" : "NOT everything passed")}, in {elapsed.TotalSeconds:F0} s"));
+        Write(FormattableString.Invariant($"{(AllPassed ? "" : "NOT ")}everything passed, in {elapsed.TotalSeconds:F0} s"));
 
     private void Write(string result)
     {
@@ -38,7 +39,9 @@ internal sealed class CheckReport(string path, IReadOnlyList<(string Name, strin
         text.AppendLine().AppendLine("| part | result | seconds | at most |").AppendLine("| --- | --- | ---: | ---: |");
         foreach (PartResult part in _parts)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {part.Title} | {(part.Passed ? "" : "**")}{part.Verdict}{(part.Passed ? "" : "**")} | {part.Elapsed.TotalSeconds:F1} | {part.Limit.TotalSeconds:F0} |");
+            string mark = part.Passed ? "" : "**";
+            text.AppendLine(FormattableString.Invariant(
+                $"| {part.Title} | {mark}{part.Verdict}{mark} | {part.Elapsed.TotalSeconds:F1} | {part.Limit.TotalSeconds:F0} |"));
         }
 
         foreach (PartResult part in _parts)
@@ -64,15 +67,18 @@ internal sealed class CheckReport(string path, IReadOnlyList<(string Name, strin
             }
         }
 
-        foreach (IGrouping<string, TestResult> skipped in part.Tests.Where(test => test.Outcome == TestOutcome.Skipped).GroupBy(test => test.Message))
+        foreach (var skipped in part.Tests.Where(test => test.Outcome == TestOutcome.Skipped).GroupBy(test => test.Message))
         {
             text.AppendLine().AppendLine($"{skipped.Count()} skipped: {skipped.Key}");
         }
 
         if (part.Tests.Count > 0)
         {
-            text.AppendLine().AppendLine("Slowest: " + string.Join("; ", part.Tests.OrderByDescending(test => test.Seconds).Take(Slowest).Select(test => string.Create(CultureInfo.InvariantCulture, $"`{Short(test.Name)}` {test.Seconds:F1} s"))));
-            Block(text, [.. part.Tests.Where(test => test is { Outcome: TestOutcome.Passed, Output: not "" }).Select(test => $"{Short(test.Name)}: {test.Output}")]);
+            var slowest = part.Tests.OrderByDescending(test => test.Seconds).Take(Slowest)
+                .Select(test => FormattableString.Invariant($"`{Short(test.Name)}` {test.Seconds:F1} s"));
+            var written = part.Tests.Where(test => test is { Outcome: TestOutcome.Passed, Output: not "" });
+            text.AppendLine().Append("Slowest: ").AppendJoin("; ", slowest).AppendLine();
+            Block(text, [.. written.Select(test => $"{Short(test.Name)}: {test.Output}")]);
         }
 
         Block(text, part.Output);

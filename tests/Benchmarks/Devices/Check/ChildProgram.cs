@@ -9,7 +9,9 @@ namespace ServingGrid.Benchmarks.Devices.Check;
 /// <param name="Elapsed">From its start to its end.</param>
 internal sealed record ProgramEnd(int? ExitCode, string? Stopped, bool Silent, TimeSpan Elapsed);
 
-/// <summary>Runs programs that may hang: they end in time, with all that they started, and what they have printed by then is kept.</summary>
+/// <summary>
+/// Runs programs that may hang: they end in time, with all that they started, and what they have printed by then is kept.
+/// </summary>
 internal sealed class ChildProgram(IReadOnlyDictionary<string, string?> environment)
 {
     // How long a killed process may take to go: one that waits for a driver may never do.
@@ -23,11 +25,20 @@ internal sealed class ChildProgram(IReadOnlyDictionary<string, string?> environm
     /// <param name="silence">Longest time in which it may print nothing.</param>
     /// <param name="line">Takes each line as it comes, with true for those of its error stream; one at a time.</param>
     /// <param name="stop">Ends it at once.</param>
-    public async Task<ProgramEnd> RunAsync(string program, IEnumerable<string> arguments, TimeSpan limit, TimeSpan silence, Action<string, bool> line, CancellationToken stop)
+    public async Task<ProgramEnd> RunAsync(
+        string program, IEnumerable<string> arguments, TimeSpan limit, TimeSpan silence, Action<string, bool> line, CancellationToken stop)
     {
         long start = Stopwatch.GetTimestamp();
         long lastLine = start;
-        using var process = new Process { StartInfo = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true } };
+        using var process = new Process
+        {
+            StartInfo = new ProcessStartInfo(program, arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                RedirectStandardInput = true,
+            },
+        };
         foreach ((string name, string? value) in environment)
         {
             process.StartInfo.Environment[name] = value;
@@ -55,6 +66,8 @@ internal sealed class ChildProgram(IReadOnlyDictionary<string, string?> environm
                 : null;
         }
 
+        // A signal for the whole group ends the program before it is stopped.
+        stopped ??= stop.IsCancellationRequested ? "the check itself was stopped" : null;
         if (stopped is not null)
         {
             process.Kill(entireProcessTree: true);
@@ -68,7 +81,8 @@ internal sealed class ChildProgram(IReadOnlyDictionary<string, string?> environm
             over = true;
         }
 
-        return new ProgramEnd(stopped is null && gone ? process.ExitCode : null, stopped, stopped is not null && silent, Stopwatch.GetElapsedTime(start));
+        int? code = stopped is null && gone ? process.ExitCode : null;
+        return new ProgramEnd(code, stopped, stopped is not null && silent, Stopwatch.GetElapsedTime(start));
 
         void Take(string? text, bool isError)
         {

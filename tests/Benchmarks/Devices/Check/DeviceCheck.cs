@@ -2,11 +2,13 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using ServingGrid.Benchmarks.Reporting;
+using ServingGrid.Testing;
 
 namespace ServingGrid.Benchmarks.Devices.Check;
 
 /// <summary>
-/// Runs the CUDA tests and the benchmarks of devices one after the other, each for a share of the time that is left, and writes one file of results.
+/// Runs the CUDA tests and the benchmarks of devices one after the other, each for a share of the time that is left, and writes one file of
+/// results.
 /// Where it runs there is nothing but a driver: programs and .NET come from the archive that <c>cuda-check pack</c> makes.
 /// </summary>
 internal sealed class DeviceCheck
@@ -31,7 +33,7 @@ internal sealed class DeviceCheck
             ("device", options.IsStandIn ? $"{options.Device}: no GPU, ILGPU's CPU accelerator stands in for one" : options.Device),
             ("packed", File.Exists(version) ? File.ReadAllText(version).Trim() : "not packed: run from a build"),
             ("started", DateTimeOffset.UtcNow.ToString("u", CultureInfo.InvariantCulture)),
-            ("machine", $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}"),
+            ("machine", $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores"),
         ]);
     }
 
@@ -55,7 +57,8 @@ internal sealed class DeviceCheck
         {
             if (!File.Exists(PathOf(part)))
             {
-                throw new UsageException($"{part.Program} is not beside this program: tests/Benchmarks/Devices/cuda-check makes an archive that has everything in it.");
+                throw new UsageException(
+                    $"{part.Program} is not beside this program: tests/Benchmarks/Devices/cuda-check packs all that is needed.");
             }
         }
 
@@ -111,26 +114,35 @@ internal sealed class DeviceCheck
         List<string> output = [];
         List<string> errors = [];
         string[] arguments = [PathOf(part), .. part.Arguments((int)limit.TotalSeconds)];
-        ProgramEnd end = await _child.RunAsync(Dotnet, arguments, limit, limit, (line, isError) => (isError ? errors : output).Add(line), stop);
+        ProgramEnd end = await _child.RunAsync(Dotnet, arguments, limit, limit, Keep, stop);
         bool passed = end.ExitCode == 0;
         string verdict = passed ? "done" : end.Stopped is { } why ? $"stopped, because {why}" : $"failed with exit code {end.ExitCode}";
 
         // Progress is of interest only where the table has not come.
         return new PartResult(part.Title, passed, verdict, end.Elapsed, limit, [.. output, .. passed ? [] : errors], []);
+
+        void Keep(string line, bool isError) => (isError ? errors : output).Add(line);
     }
 
     private async Task<IReadOnlyList<string>> NvidiaSmiAsync(CancellationToken stop)
     {
-        string[] folders = [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'), "/usr/local/nvidia/bin", "/usr/bin", "/usr/lib/wsl/lib"];
-        if (folders.Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, "nvidia-smi")).FirstOrDefault(File.Exists) is not { } program)
+        string[] folders = [.. Folders("PATH"), "/usr/local/nvidia/bin", "/usr/bin", "/usr/lib/wsl/lib"];
+        if (folders.Select(folder => Path.Combine(folder, "nvidia-smi")).FirstOrDefault(File.Exists) is not { } program)
         {
             return ["nvidia-smi is not here"];
         }
 
-        const string Query = "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit,temperature.gpu,utilization.gpu";
+        const string Query =
+            "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit,temperature.gpu,utilization.gpu";
         List<string> lines = [];
-        ProgramEnd end = await _child.RunAsync(program, [Query, "--format=csv"], FactsLimit, FactsLimit, (line, _) => lines.Add(line), stop);
-        return end.ExitCode == 0 ? lines : [.. lines, end.Stopped is { } why ? $"nvidia-smi was stopped, because {why}" : $"nvidia-smi failed with exit code {end.ExitCode}"];
+        ProgramEnd end = await _child.RunAsync(
+            program, [Query, "--format=csv"], FactsLimit, FactsLimit, (line, _) => lines.Add(line), stop);
+        if (end.ExitCode != 0)
+        {
+            lines.Add($"nvidia-smi {(end.Stopped is { } why ? $"was stopped, because {why}" : $"failed with exit code {end.ExitCode}")}");
+        }
+
+        return lines;
     }
 
     private void Add(PartResult result)
@@ -146,13 +158,21 @@ internal sealed class DeviceCheck
     private static Dictionary<string, string?> ChildEnvironment(CheckOptions options)
     {
         // What tests would look for elsewhere is not to come from this machine.
-        var environment = new Dictionary<string, string?> { ["SERVINGGRID_GPU"] = options.Device, ["SERVINGGRID_MODELS"] = null, ["SERVINGGRID_GOLDEN"] = null, ["SERVINGGRID_NIGHTLY"] = null };
-        string[] given = [.. (Environment.GetEnvironmentVariable("LD_LIBRARY_PATH") ?? "").Split(':').Where(folder => folder.Length > 0)];
+        var environment = new Dictionary<string, string?>
+        {
+            [GpuUnderTest.Variable] = options.Device,
+            ["SERVINGGRID_MODELS"] = null,
+            ["SERVINGGRID_GOLDEN"] = null,
+            ["SERVINGGRID_NIGHTLY"] = null,
+        };
         if (DriverFolders.Missing(Path.Combine(AppContext.BaseDirectory, "..", "lib")) is { Count: > 0 } missing)
         {
-            environment["LD_LIBRARY_PATH"] = string.Join(':', [.. given, .. missing]);
+            environment["LD_LIBRARY_PATH"] = string.Join(':', [.. Folders("LD_LIBRARY_PATH"), .. missing]);
         }
 
         return environment;
     }
+
+    private static string[] Folders(string variable) =>
+        (Environment.GetEnvironmentVariable(variable) ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries);
 }

@@ -16,7 +16,7 @@ internal static class DeviceFacts
             Console.WriteLine(FormattableString.Invariant($"{device.FreeMemoryBytes / (double)(1 << 30):F1} GiB of memory free"));
             if (peaks.Read > 0)
             {
-                Console.WriteLine(FormattableString.Invariant($"{peaks.Description}: {peaks.Read:F0} GB/s and {peaks.Float / 1e3:F1} TFLOP/s in F32 at most"));
+                Console.WriteLine(peaks.Limits);
             }
 
             return 0;

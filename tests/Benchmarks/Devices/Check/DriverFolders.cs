@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace ServingGrid.Benchmarks.Devices.Check;
 
-/// <summary>Folders that the test programs have to look for libraries in, on machines that do not have them where the loader looks.</summary>
+/// <summary>
+/// Folders that the test programs have to look for libraries in, on machines that do not have them where the loader looks.
+/// </summary>
 internal static class DriverFolders
 {
     private const string Driver = "libcuda.so.1";
@@ -12,7 +14,13 @@ internal static class DriverFolders
 
     private static readonly string[] WhereDriversAre =
     [
-        "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/lib/x86_64-linux-gnu/nvidia/current", "/usr/lib64/nvidia", "/usr/lib/nvidia", "/usr/lib/wsl/lib", "/run/opengl-driver/lib",
+        "/usr/local/nvidia/lib64",
+        "/usr/local/nvidia/lib",
+        "/usr/lib/x86_64-linux-gnu/nvidia/current",
+        "/usr/lib64/nvidia",
+        "/usr/lib/nvidia",
+        "/usr/lib/wsl/lib",
+        "/run/opengl-driver/lib",
     ];
 
     /// <param name="bundled">Folder of the libraries that came along.</param>

@@ -8,4 +8,11 @@ namespace ServingGrid.Benchmarks.Devices.Check;
 /// <param name="Limit">What it might have taken.</param>
 /// <param name="Output">What it has printed; the error stream only where that matters.</param>
 /// <param name="Tests">Of test programs.</param>
-internal sealed record PartResult(string Title, bool Passed, string Verdict, TimeSpan Elapsed, TimeSpan Limit, IReadOnlyList<string> Output, IReadOnlyList<TestResult> Tests);
+internal sealed record PartResult(
+    string Title,
+    bool Passed,
+    string Verdict,
+    TimeSpan Elapsed,
+    TimeSpan Limit,
+    IReadOnlyList<string> Output,
+    IReadOnlyList<TestResult> Tests);

@@ -4,7 +4,10 @@ using ServingGrid.Kernels;
 
 namespace ServingGrid.Benchmarks.Devices.Check;
 
-/// <summary>Follows a test program's events (xunit's reporter <c>json</c>, a line for each), so that what it did is known even when it does not live to say so.</summary>
+/// <summary>
+/// Follows a test program's events (xunit's reporter <c>json</c>, a line for each), so that what it did is known even when it does not live
+/// to say so.
+/// </summary>
 internal sealed class TestLog
 {
     private const int MostFrames = 12;
@@ -52,7 +55,8 @@ internal sealed class TestLog
                 _classes[Text(message, "TestClassUniqueID")] = Text(message, "TestClassName");
                 break;
             case "test-method-starting":
-                _methods[Text(message, "TestMethodUniqueID")] = $"{_classes.GetValueOrDefault(Text(message, "TestClassUniqueID"))}.{Text(message, "MethodName")}";
+                string? owner = _classes.GetValueOrDefault(Text(message, "TestClassUniqueID"));
+                _methods[Text(message, "TestMethodUniqueID")] = $"{owner}.{Text(message, "MethodName")}";
                 break;
             case "test-starting":
                 string name = Text(message, "TestDisplayName");
@@ -67,7 +71,8 @@ internal sealed class TestLog
                 End(id, message, TestOutcome.Skipped, Text(message, "Reason"));
                 break;
             case "test-failed":
-                End(id, message, TestOutcome.Failed, Failure(message), Texts(message, "ExceptionTypes").Contains(typeof(DeviceException).FullName));
+                bool deviceFailed = Texts(message, "ExceptionTypes").Contains(typeof(DeviceException).FullName);
+                End(id, message, TestOutcome.Failed, Failure(message), deviceFailed);
                 break;
             case "test-assembly-finished":
                 Finished = true;
@@ -93,19 +98,24 @@ internal sealed class TestLog
         if (_running.Remove(id, out (string Name, string Method) test))
         {
             double seconds = message["ExecutionTime"]?.GetValue<double>() ?? 0;
-            Latest.Add(_results[test.Name] = new TestResult(test.Name, test.Method, outcome, seconds, text, Text(message, "Output").Trim(), deviceFailed));
+            string output = Text(message, "Output").Trim();
+            Latest.Add(_results[test.Name] = new TestResult(test.Name, test.Method, outcome, seconds, text, output, deviceFailed));
         }
     }
 
     private static string Failure(JsonObject message)
     {
-        IEnumerable<string> frames = Texts(message, "StackTraces").SelectMany(trace => trace.Split('\n')).Where(frame => !frame.Contains(" at Xunit.", StringComparison.Ordinal) && !frame.Contains(" at System.Reflection.", StringComparison.Ordinal));
+        IEnumerable<string> frames = Texts(message, "StackTraces").SelectMany(trace => trace.Split('\n')).Where(frame => !IsRunners(frame));
         return string.Join('\n', Texts(message, "Messages").Concat(frames.Take(MostFrames)));
+
+        static bool IsRunners(string frame) =>
+            frame.Contains(" at Xunit.", StringComparison.Ordinal) || frame.Contains(" at System.Reflection.", StringComparison.Ordinal);
     }
 
     private static string Text(JsonObject message, string name) => (string?)message[name] ?? "";
 
-    private static IEnumerable<string> Texts(JsonObject message, string name) => message[name] is JsonArray array ? array.Select(item => (string?)item ?? "") : [];
+    private static IEnumerable<string> Texts(JsonObject message, string name) =>
+        message[name] is JsonArray array ? array.Select(item => (string?)item ?? "") : [];
 
     private static JsonObject? Parse(string line)
     {

@@ -4,14 +4,15 @@ using ServingGrid.Testing;
 namespace ServingGrid.Benchmarks.Devices.Check;
 
 /// <summary>
-/// The tests of one program. Where one of them loses the device, hangs or ends the process, those that it took along or kept from running get
+/// The tests of one program. Where one of them loses the device, hangs or ends the process, those that it took along or kept from running
+/// get
 /// a process of their own: time on a GPU is dear, and the first defect must not hide the others.
 /// </summary>
 /// <remarks>Rounds end: each settles the method that spoilt it at least.</remarks>
-internal sealed class TestPart(ChildProgram child, string program)
+internal sealed class TestPart(ChildProgram child, string program, TimeSpan? silence = null)
 {
     // The longest test is expected to take a quarter of it where kernels are interpreted.
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan DefaultSilence = TimeSpan.FromSeconds(90);
 
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(5);
 
@@ -32,12 +33,17 @@ internal sealed class TestPart(ChildProgram child, string program)
         {
             Rounds++;
             Log.BeginRound();
-            string[] arguments = [program, "-trait", $"{GpuUnderTest.Trait}={GpuUnderTest.Cuda}", "-reporter", "json", "-noColor", "-noLogo", .. _settled.SelectMany(method => (string[])["-method-", method])];
-            ProgramEnd end = await child.RunAsync(dotnet, arguments, limit - Stopwatch.GetElapsedTime(start), Silence, (line, _) => Log.Add(line), stop);
+            IEnumerable<string> filter = _settled.SelectMany(method => (string[])["-method-", method]);
+            string[] arguments =
+                [program, "-trait", $"{GpuUnderTest.Trait}={GpuUnderTest.Cuda}", "-reporter", "json", "-noColor", "-noLogo", .. filter];
+            TimeSpan left = limit - Stopwatch.GetElapsedTime(start);
+            ProgramEnd end = await child.RunAsync(dotnet, arguments, left, silence ?? DefaultSilence, (line, _) => Log.Add(line), stop);
             bool survived = end.Stopped is null && Log.Finished;
             if (!survived)
             {
-                Log.FailRunning(end.Stopped is null ? $"the process ended during this test, with exit code {end.ExitCode}" : $"stopped: {end.Stopped}");
+                Log.FailRunning(end.Stopped is { } why
+                    ? $"stopped: {why}"
+                    : $"the process ended during this test, with exit code {end.ExitCode}");
             }
 
             if (end.Stopped is not null && !end.Silent)
@@ -66,7 +72,8 @@ internal sealed class TestPart(ChildProgram child, string program)
     private bool Settle(bool survived)
     {
         string? culprit = Log.Latest.Find(result => result.DeviceFailed)?.Method;
-        HashSet<string> spoilt = [.. Log.Latest.Where(result => result.DeviceFailed && result.Method != culprit).Select(result => result.Method)];
+        IEnumerable<TestResult> others = Log.Latest.Where(result => result.DeviceFailed && result.Method != culprit);
+        HashSet<string> spoilt = [.. others.Select(result => result.Method)];
         _settled.UnionWith(Log.Latest.Select(result => result.Method).Where(method => !spoilt.Contains(method)));
         return !survived || spoilt.Count > 0;
     }

@@ -19,5 +19,13 @@ internal enum TestOutcome
 /// <param name="Seconds">How long it took.</param>
 /// <param name="Message">Of a failure or a skip.</param>
 /// <param name="Output">What the test itself has written.</param>
-/// <param name="DeviceFailed">It failed because a call to the device did: whatever follows in the same process may fail for that reason alone.</param>
-internal sealed record TestResult(string Name, string Method, TestOutcome Outcome, double Seconds = 0, string Message = "", string Output = "", bool DeviceFailed = false);
+/// <param name="DeviceFailed">It failed because a call to the device did: whatever follows in the same process may fail for that reason
+/// alone.</param>
+internal sealed record TestResult(
+    string Name,
+    string Method,
+    TestOutcome Outcome,
+    double Seconds = 0,
+    string Message = "",
+    string Output = "",
+    bool DeviceFailed = false);
