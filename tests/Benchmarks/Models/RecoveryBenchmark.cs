@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using ServingGrid.Benchmarks.Reporting;
 using ServingGrid.Engine;
-using ServingGrid.Kernels;
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Model;
 
