@@ -19,7 +19,12 @@ public sealed class SequenceFailureTests
         var neighbours = Neighbours.Start(rig);
         var sampling = new SamplingParameters
         {
-            RepetitionPenalty = penalty, TopP = topP, Temperature = temperature, PresencePenalty = -2, FrequencyPenalty = -2, Seed = 1,
+            RepetitionPenalty = penalty,
+            TopP = topP,
+            Temperature = temperature,
+            PresencePenalty = -2,
+            FrequencyPenalty = -2,
+            Seed = 1,
         };
         Assert.Equal(30, (await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(12, 1), 30, sampling))).Tokens.Length);
         await neighbours.AssertUndisturbedAsync();
