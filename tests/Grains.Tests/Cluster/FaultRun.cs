@@ -64,7 +64,7 @@ internal sealed class FaultRun
     {
         Exception? failure = await Record.ExceptionAsync(() => _cluster.Run(request));
         Assert.True(failure is GridException { Error: GridError.RequestFailed }, $"{what}: {failure?.ToString() ?? "it was served"}");
-        Assert.Contains(request.RequestId, failure.Message);
+        Assert.Contains(request.RequestId, failure!.Message);
     }
 
     /// <summary>Without faults from here on, every device serves again, with the same tokens.</summary>
