@@ -17,7 +17,11 @@ public sealed class GridClientTests
         var local = new LocalModel(file.Metadata, TokenizerFactory.Create(file.Metadata));
         IGrainFactory grains = DispatchProxy.Create<IGrainFactory, Grid>();
         var client = new GridClient(
-            grains, Options.Create(new GridClientOptions()), TimeProvider.System, NullLogger<GridClient>.Instance, new Lazy<ILocalModel>(local));
+            grains,
+            Options.Create(new GridClientOptions()),
+            TimeProvider.System,
+            NullLogger<GridClient>.Instance,
+            new Lazy<ILocalModel>(local));
         for (int request = 1; request <= 2; request++)
         {
             int asked = ((Grid)grains).References;

@@ -25,11 +25,10 @@ internal enum Admission
 /// <para>
 /// <b>Nor among devices.</b> A reservation waits for a prefill on another device, so a prefill for another device waits for nothing that a
 /// reservation has: not for blocks that one announces (it computes them, too), nor for room that only the end of one can give
-/// (<see cref="AwaitsReservations"/>: the <see cref="Scheduler"/> refuses it then). What is left to wait for is work of its own device: sequences
-/// that compute here, whose ends are a number of steps away; prefills that are being fetched, by a receiver that waits for nobody; and
-/// those before it in the queue which wait for the same. So every prefill ends by the work of one device, and with it the wait of its
-/// reservation, however many devices compute for each other. Everything else may wait for reservations, because no reservation waits for
-/// it.
+/// (<see cref="AwaitsReservations"/>: the <see cref="Scheduler"/> refuses it then). What is left to wait for is work of its own device:
+/// sequences that compute here, whose ends are a number of steps away; prefills that are being fetched, by a receiver that waits for
+/// nobody; and those before it in the queue which wait for the same. So every prefill ends by the work of one device, and with it the
+/// wait of its reservation, however many devices compute for each other. Everything else may wait for reservations: none waits for it.
 /// </para>
 /// </remarks>
 internal sealed class BlockManager

@@ -67,8 +67,8 @@ public sealed class PrefillPush : IPrefillSink
         }
         catch (KvTransferException)
         {
-            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then, and is
-            // known within a step.
+            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then,
+            // and is known within a step.
             prefill.Release();
             await Task.WhenAny(push._computed.Task, push._failed.Task).WaitAsync(cancellation);
             if (push._failed.Task.IsCompleted && await push._failed.Task is { BlamesSequence: true } reason)

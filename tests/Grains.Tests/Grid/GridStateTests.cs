@@ -154,7 +154,7 @@ public sealed class GridStateTests
         Assert.InRange(serializer.SerializeToArray(answer).Length / Devices, 1, 400);
     }
 
-    /// <summary>What each device knows of those that it has met is much for every silo, and nobody but the status page asks for it.</summary>
+    /// <summary>What each device knows of those that it has met is much for every silo, and only the status page asks for it.</summary>
     [Theory]
     [InlineData(typeof(DeviceReport))]
     [InlineData(typeof(GridUpdate))]
