@@ -85,6 +85,11 @@ internal sealed record SiloOptions
         Arguments read = new(arguments);
         string cluster = read.Text("--cluster") ?? throw new StartupException("--cluster is missing: file:PATH, redis:HOST:PORT or azure-table:CONNECTION.");
         ClusterStore store = ClusterStore.TryParse(cluster, out string error) ?? throw new StartupException(error);
+        if (store.Kind == ClusterKind.Local)
+        {
+            throw new StartupException("--cluster must be file:PATH, redis:HOST:PORT or azure-table:CONNECTION: a local grid is one process, with a gateway in it.");
+        }
+
         IPAddress address = read.Text("--address") is not { } text ? IPAddress.Loopback
             : IPAddress.TryParse(text, out IPAddress? ip) ? ip
             : throw new StartupException($"--address must be an IP address, not '{text}'.");

@@ -68,6 +68,14 @@ public sealed class StartupTests
         await AssertRefusedAsync(run, "GPU devices keep keys and values as F16 or F32, not as Q8");
     }
 
+    [Fact]
+    public async Task Start_SiloOfALocalGrid_OneSentence()
+    {
+        await using ProgramRun run = new(
+            "dotnet", [Path.Combine(AppContext.BaseDirectory, "ServingGrid.Silo.dll"), "--model", ModelFiles.Bundled, "--cluster", "local"]);
+        await AssertRefusedAsync(run, "a local grid is one process");
+    }
+
     private static async Task AssertModelRefusedAsync(byte[] model)
     {
         string path = Path.Combine(Path.GetTempPath(), $"broken-{Guid.NewGuid():N}.gguf");

@@ -46,9 +46,9 @@ internal sealed class RequestBody : IDisposable
     /// <exception cref="ApiException">400: no JSON object (see <see cref="StrictJson"/>).</exception>
     public JsonElement ReadObject()
     {
-        if (!StrictJson.TryParse(_bytes.AsSpan(0, _length), out JsonElement root, out string? fault))
+        if (!StrictJson.TryParse(_bytes.AsSpan(0, _length), out JsonElement root, out string? fault, out string? field))
         {
-            throw ApiException.Invalid($"The request's body {fault}");
+            throw ApiException.Invalid($"The request's {(field is null ? "body" : $"'{field}'")} {fault}", field);
         }
 
         _bytes = [];

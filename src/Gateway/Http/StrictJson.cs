@@ -12,15 +12,29 @@ internal static class StrictJson
 {
     private const int MaxDepth = 64;
 
+    // Each takes twelve bytes of an index, and while that grows, some times as much: two million are more than any prompt's tokens.
+    private const int MaxValues = 1 << 21;
+
+    // Longer names are of no field of ours, and are not said again.
+    private const int LongestField = 64;
+
     // Two values for one field: which of them counts would be a guess, and a filter in front of us may have guessed otherwise.
     private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = MaxDepth };
 
     /// <param name="json">The whole text, as UTF-8.</param>
     /// <param name="root">Its value, which keeps no reference to <paramref name="json"/>.</param>
     /// <param name="fault">What is wrong, as the end of the sentence "The text …".</param>
-    public static bool TryParse(ReadOnlySpan<byte> json, out JsonElement root, [NotNullWhen(false)] out string? fault)
+    public static bool TryParse(ReadOnlySpan<byte> json, out JsonElement root, [NotNullWhen(false)] out string? fault) =>
+        TryParse(json, out root, out fault, out _);
+
+    /// <param name="json">The whole text, as UTF-8.</param>
+    /// <param name="root">Its value, which keeps no reference to <paramref name="json"/>.</param>
+    /// <param name="fault">What is wrong, as the end of the sentence "The text …".</param>
+    /// <param name="field">With a fault, the field of the outermost object that it is in, if that is to blame.</param>
+    public static bool TryParse(ReadOnlySpan<byte> json, out JsonElement root, [NotNullWhen(false)] out string? fault, out string? field)
     {
         root = default;
+        field = null;
         if (!Utf8.IsValid(json))
         {
             fault = "is not valid UTF-8.";
@@ -29,7 +43,12 @@ internal static class StrictJson
 
         try
         {
-            CheckStrings(json);
+            if (!HasFewValues(json, ref field))
+            {
+                fault = $"has more than {MaxValues} values.";
+                return false;
+            }
+
             root = JsonElement.Parse(json, Options);
             fault = null;
             return true;
@@ -46,16 +65,29 @@ internal static class StrictJson
         }
     }
 
-    // The parser itself looks into a string only when it is read, and then throws what looks like misuse.
-    private static void CheckStrings(ReadOnlySpan<byte> json)
+    // Reads strings too: the parser itself looks into one only when it is asked for, and then throws what looks like misuse.
+    private static bool HasFewValues(ReadOnlySpan<byte> json, ref string? field)
     {
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
-        while (reader.Read())
+        string? outermost = null;
+        for (int values = 0; reader.Read(); values++)
         {
-            if (reader.ValueIsEscaped)
+            if (reader is { TokenType: JsonTokenType.PropertyName, CurrentDepth: 1 })
+            {
+                outermost = reader.GetString();
+            }
+            else if (reader.ValueIsEscaped)
             {
                 reader.GetString();
             }
+
+            if (values == MaxValues)
+            {
+                field = outermost is { Length: <= LongestField } ? outermost : null;
+                return false;
+            }
         }
+
+        return true;
     }
 }

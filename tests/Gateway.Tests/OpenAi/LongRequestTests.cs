@@ -11,6 +11,8 @@ public sealed class LongRequestTests
     [InlineData("/v1/completions", "prompt", """{"model":"scripted","prompt":"{0}"}""", "a", 100_000)]
     [InlineData("/v1/completions", "prompt", """{"model":"scripted","prompt":["hi","{0}"]}""", "a", 1_000_000)]
     [InlineData("/v1/completions", "prompt", """{"model":"scripted","prompt":[1{0}]}""", ",1", 1_000_000)]
+    [InlineData("/v1/completions", "prompt", """{"model":"scripted","prompt":[1{0}]}""", ",1", 4_000_000)]
+    [InlineData("/v1/completions", "user", """{"model":"scripted","prompt":"hi","user":[1{0}]}""", ",1", 4_000_000)]
     [InlineData("/v1/completions", "prompt", """{"model":"scripted","prompt":["hi"{0}]}""", ",\"hi\"", 100_000)]
     [InlineData("/v1/chat/completions", "messages", """{"model":"scripted","messages":[{"role":"user","content":"{0}"}]}""", "a", 100_000)]
     [InlineData("/v1/chat/completions", "messages",
