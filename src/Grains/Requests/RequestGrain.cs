@@ -4,10 +4,8 @@ using ServingGrid.Client;
 using ServingGrid.Engine;
 using ServingGrid.Grains.Diagnostics;
 using ServingGrid.Grains.Disaggregation;
-using ServingGrid.Grains.Grid;
 using ServingGrid.Grains.Placement;
 using ServingGrid.Grains.Status;
-using ServingGrid.Grains.Workers;
 
 namespace ServingGrid.Grains.Requests;
 

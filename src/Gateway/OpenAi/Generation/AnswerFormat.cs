@@ -1,6 +1,5 @@
 using ServingGrid.Client;
 using ServingGrid.Gateway.Http;
-using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.OpenAi.Generation;
 
