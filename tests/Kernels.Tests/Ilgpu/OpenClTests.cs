@@ -11,6 +11,14 @@ namespace ServingGrid.Kernels.Tests.Ilgpu;
 /// </summary>
 public sealed class OpenClTests(SharedDevice shared) : IlgpuSuite(shared), IClassFixture<SharedDevice>
 {
+    [Fact]
+    public void Numerics_ThisDriver_ClassOfItsOwn()
+    {
+        Assert.Matches("^opencl-v\\d+-[0-9a-f]{8}$", Device.Info.Numerics);
+        using IlgpuDevice other = IlgpuDevices.Open(IlgpuDevices.CpuAccelerator);
+        Assert.NotEqual(other.Info.Numerics.Split('-')[^1], Device.Info.Numerics.Split('-')[^1]);
+    }
+
     private protected override IlgpuDevice Open()
     {
         Context context = IlgpuDevices.Build(builder => builder.OpenCL(_ => true));
