@@ -51,13 +51,13 @@ public class TemplateBoundsTests
         "{{ ('\n' * 60000000)|indent }}",
         "{{ ('\n' * 60000000).splitlines()|length }}",
         "{% set s = 'a' * 60000000 %}{% for i in range(100000) %}{% if s[:1] %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(1000) %}{% if s|int %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(1000) %}{% if s|float %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 30000000 %}{% set t = 'x' * 30000000 %}{% for i in range(1000) %}{% if s is sameas t %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(1000) %}{% if s|center(1) %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(1000) %}{% if 'a'|truncate(70000000, end=s) %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(5000) %}{% if '%.1s' % s %}{% endif %}{% endfor %}",
-        "{% set s = 'x' * 60000000 %}{% for i in range(5000) %}{% if '{:.1}'.format(s) %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|int %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|float %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 30000000 %}{% set t = 'x' * 30000000 %}{% for i in range(100) %}{% if s is sameas t %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|center(1) %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if 'a'|truncate(70000000, end=s) %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if '%.1s' % s %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if '{:.1}'.format(s) %}{% endif %}{% endfor %}",
         "{% set s = '\x01' * 20000000 %}{% set t = s|tojson %}",
         "{% set s = '\x01' * 40000000 %}{% set t = [s]|string %}",
         "{{ [1]|sort(attribute=',' * 100000000) }}",
@@ -88,7 +88,7 @@ public class TemplateBoundsTests
     [InlineData("[1][s]")]
     public void Render_LongNameOfNothing_IsNotCopied(string expression)
     {
-        ChatTemplate template = ChatTemplate.Parse($"{{% set s = 'x' * 60000000 %}}{{% for i in range(1000) %}}{{% if {expression} %}}a{{% endif %}}{{% endfor %}}");
+        ChatTemplate template = ChatTemplate.Parse($"{{% set s = 'x' * 60000000 %}}{{% for i in range(100) %}}{{% if {expression} %}}a{{% endif %}}{{% endfor %}}");
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.Equal("", template.Render(new ChatTemplateInput { Messages = [] }));
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1L << 30);
