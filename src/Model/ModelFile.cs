@@ -61,7 +61,7 @@ public sealed class ModelFile : IDisposable
     }
 
     /// <inheritdoc cref="GgufFile.DropPages"/>
-    public void DropPages(TensorData tensor) => _file.DropPages(tensor);
+    public bool DropPages(TensorData tensor) => _file.DropPages(tensor);
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();

@@ -24,6 +24,7 @@ public sealed unsafe partial class CpuDevice : Device
     private const int ArithmeticVersion = 1;
 
     private readonly ThreadPlacement _placement;
+    private readonly string? _refused;
     private readonly DeviceContext _context;
     private readonly WeightArena _arena = new();
     private readonly KernelTable _kernels;
@@ -39,10 +40,7 @@ public sealed unsafe partial class CpuDevice : Device
     {
         CpuIsa isa = CpuFeatures.Resolve(options.Isa);
         int threads = options.Threads > 0 ? options.Threads : options.Cores.Count > 0 ? options.Cores.Count : Environment.ProcessorCount;
-        if (options.Cores.Count > 0)
-        {
-            ReservedCores.Reserve(options.Cores);
-        }
+        _refused = options.Cores.Count > 0 ? ReservedCores.Reserve(options.Cores) : null;
 
         _placement = new ThreadPlacement(options.Cores, options.Priority);
         _kernels = new KernelTable(isa, options.GeneratedCode);
@@ -74,7 +72,7 @@ public sealed unsafe partial class CpuDevice : Device
         return new CpuDevice(options);
     }
 
-    public override string? EnterThread() => _placement.Apply(worker: 0);
+    public override string? EnterThread() => _placement.Apply(worker: 0) ?? _refused;
 
     public override Tensor AllocateTensor(int rows, int columns)
     {

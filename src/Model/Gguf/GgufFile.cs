@@ -57,9 +57,13 @@ public sealed unsafe partial class GgufFile : IDisposable
 
     /// <summary>
     /// Tells the operating system that the tensor's pages are not needed any more, so that they leave the process's
-    /// resident memory. They come back from the file when they are read again. Does nothing where the system knows no such advice.
+    /// resident memory. They come back from the file when they are read again.
     /// </summary>
-    public void DropPages(TensorData tensor)
+    /// <returns>
+    /// False where the system knows no such advice or does not take it (it keeps pages that are locked, for one): nothing has changed then, and the tensor is
+    /// as good as before.
+    /// </returns>
+    public bool DropPages(TensorData tensor)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (!ReferenceEquals(tensor.Owner, this))
@@ -69,17 +73,14 @@ public sealed unsafe partial class GgufFile : IDisposable
 
         if (!OperatingSystem.IsLinux())
         {
-            return;
+            return false;
         }
 
         // Only whole pages: the ones at the ends may hold a part of a neighbour.
         long page = Environment.SystemPageSize;
         long start = (tensor.Address + page - 1) / page * page;
         long end = (tensor.Address + tensor.ByteLength) / page * page;
-        if (end > start && Advise((nint)start, (nuint)(end - start), AdviseDontNeed) != 0)
-        {
-            throw new IOException($"{Path}: madvise failed with error {Marshal.GetLastPInvokeError()}");
-        }
+        return end <= start || Advise((nint)start, (nuint)(end - start), AdviseDontNeed) == 0;
     }
 
     /// <inheritdoc/>
@@ -158,6 +159,6 @@ public sealed unsafe partial class GgufFile : IDisposable
     private GgufException Error(GgufTensorInfo tensor, string reason) =>
         new(Path, $"tensor '{tensor.Name}', offset {(ulong)Header.DataOffset + (ulong)tensor.Offset}: {reason}");
 
-    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(nint address, nuint length, int advice);
 }

@@ -45,7 +45,7 @@ public sealed unsafe class TensorData(string name, GgmlType type, int rows, int 
 
     /// <summary>
     /// Gives the tensor's pages back to the operating system, for a reader that has copied them: see <see cref="GgufFile.DropPages"/>. Nothing is lost, and
-    /// nothing happens when the memory is not that of a mapped file.
+    /// nothing happens when the memory is not that of a mapped file, or when the system does not take the advice: then the pages stay as long as the file is mapped.
     /// </summary>
     public void DropPages() => (Owner as GgufFile)?.DropPages(this);
 

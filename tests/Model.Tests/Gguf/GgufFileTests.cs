@@ -1,9 +1,10 @@
+using System.Runtime.InteropServices;
 using ServingGrid.Model.Gguf;
 using ServingGrid.Testing;
 
 namespace ServingGrid.Model.Tests.Gguf;
 
-public class GgufFileTests
+public partial class GgufFileTests
 {
     [Fact]
     public void Open_BundledModel_HasMetadataAndTensors()
@@ -74,10 +75,32 @@ public class GgufFileTests
         Assert.Throws<ArgumentException>(() => file.DropPages(TensorData.FromFloats("other", 1, 1, [1f])));
     }
 
+    /// <summary>Locked pages, as those of a process that has called mlockall(2), are not given back: the system refuses, and the tensor is read as before.</summary>
+    [Fact]
+    public void DropPages_SystemThatRefuses_LoadsAllTheSame()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "pages are given back on Linux only");
+        using GgufFile file = GgufFile.Open(ModelFiles.Bundled);
+        TensorData tensor = file.Tensors["token_embd.weight"];
+        byte[] before = tensor.Row(1000).ToArray();
+        nint page = (tensor.Address + Environment.SystemPageSize - 1) / Environment.SystemPageSize * Environment.SystemPageSize;
+        Assert.SkipUnless(Lock(page, (nuint)Environment.SystemPageSize) == 0, "this process may not lock memory");
+
+        Assert.False(file.DropPages(tensor));
+        tensor.DropPages();
+
+        Assert.Equal(before, tensor.Row(1000).ToArray());
+        Assert.True(file.DropPages(file.Tensors.Values.First(t => t.ByteLength > 4 * Environment.SystemPageSize && t != tensor)));
+    }
+
     [Fact]
     public void Open_AbsentFile_ThrowsGgufException()
     {
         var e = Assert.Throws<GgufException>(() => GgufFile.Open("/no/such/file.gguf"));
         Assert.StartsWith("/no/such/file.gguf: the file cannot be opened: ", e.Message);
     }
+
+    // Undone when the file is unmapped.
+    [LibraryImport("libc", EntryPoint = "mlock")]
+    private static partial int Lock(nint address, nuint length);
 }

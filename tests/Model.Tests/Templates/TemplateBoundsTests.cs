@@ -51,6 +51,15 @@ public class TemplateBoundsTests
         "{{ ('\n' * 60000000)|indent }}",
         "{{ ('\n' * 60000000).splitlines()|length }}",
         "{% set s = 'a' * 60000000 %}{% for i in range(100000) %}{% if s[:1] %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|int %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|float %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 30000000 %}{% set t = 'x' * 30000000 %}{% for i in range(100) %}{% if s is sameas t %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if s|center(1) %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if 'a'|truncate(70000000, end=s) %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if '%.1s' % s %}{% endif %}{% endfor %}",
+        "{% set s = 'x' * 60000000 %}{% for i in range(100) %}{% if '{:.1}'.format(s) %}{% endif %}{% endfor %}",
+        "{% set s = '\x01' * 20000000 %}{% set t = s|tojson %}",
+        "{% set s = '\x01' * 40000000 %}{% set t = [s]|string %}",
         "{{ [1]|sort(attribute=',' * 100000000) }}",
         "{{ [1]|map(attribute='.' * 100000000)|list }}",
         "{% set d = {} %}{% for i in range(50000) %}{% do d.update({'k' ~ i: 1}) %}{% endfor %}{% do d.update(z=1) %}{{ ('{z}' * 1000000).format(**d) }}",
@@ -69,6 +78,35 @@ public class TemplateBoundsTests
         Assert.Equal(ChatTemplateError.Bound, error.Error);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 3L << 30);
         Assert.InRange(time.Elapsed, TimeSpan.Zero, Soon);
+    }
+
+    /// <summary>What looks a long name up finds nothing, and does not copy the name to say so later.</summary>
+    [Theory]
+    [InlineData("1|attr(s)")]
+    [InlineData("none[s]")]
+    [InlineData("'a'[s]")]
+    [InlineData("[1][s]")]
+    public void Render_LongNameOfNothing_IsNotCopied(string expression)
+    {
+        ChatTemplate template = ChatTemplate.Parse($"{{% set s = 'x' * 60000000 %}}{{% for i in range(100) %}}{{% if {expression} %}}a{{% endif %}}{{% endfor %}}");
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal("", template.Render(new ChatTemplateInput { Messages = [] }));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1L << 30);
+    }
+
+    /// <summary>What a template was given at length is not said at length.</summary>
+    [Theory]
+    [InlineData("{{ raise_exception('x' * 1000000) }}", ChatTemplateError.Raised)]
+    [InlineData("{{ 1[('x' * 1000000)].y }}", ChatTemplateError.Runtime)]
+    [InlineData("{{ (1|attr('x' * 1000000)) + 1 }}", ChatTemplateError.Runtime)]
+    [InlineData("{{ ('%(' + 'x' * 1000000 + ')s') % {} }}", ChatTemplateError.Runtime)]
+    [InlineData("{{ [1]|map('x' * 1000000)|list }}", ChatTemplateError.Runtime)]
+    public void Render_LongReason_IsCut(string source, ChatTemplateError kind)
+    {
+        ChatTemplateException error = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(source).Render(new ChatTemplateInput { Messages = [] }));
+        Assert.Equal(kind, error.Error);
+        Assert.InRange(error.Message.Length, 20, 2100);
+        Assert.Contains("xxx", error.Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, string, string> Nested => new()

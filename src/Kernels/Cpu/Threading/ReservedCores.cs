@@ -13,8 +13,9 @@ internal static class ReservedCores
     /// .NET gives a new thread the cores of the process's first thread, whatever those of its creator. A native thread inherits its creator's, which is why
     /// threads are looked for until none is new.
     /// </remarks>
+    /// <returns>Null, or one sentence when the system lets some other thread stay where it is.</returns>
     /// <exception cref="ArgumentException">The process may not use one of them, or the system is not Linux.</exception>
-    public static void Reserve(IReadOnlyList<int> cores)
+    public static string? Reserve(IReadOnlyList<int> cores)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -29,9 +30,10 @@ internal static class ReservedCores
         HashSet<int> others = [.. Allowed.Value.Except(cores)];
         if (others.Count == 0)
         {
-            return;
+            return null;
         }
 
+        string? refused = null;
         HashSet<int> seen = [];
         while (Threads().Where(seen.Add).ToArray() is { Length: > 0 } fresh)
         {
@@ -41,10 +43,15 @@ internal static class ReservedCores
                 if (ThreadScheduling.CoresOf(thread) is { } own && own.Overlaps(cores))
                 {
                     own.ExceptWith(cores);
-                    ThreadScheduling.TryTie(thread, own.Count > 0 ? own : others);
+                    if (!ThreadScheduling.TryTie(thread, own.Count > 0 ? own : others) && ThreadScheduling.CoresOf(thread) is not null)
+                    {
+                        refused = "The system does not let threads be taken off the compute cores: others of this process may run there as well.";
+                    }
                 }
             }
         }
+
+        return refused;
     }
 
     private static IEnumerable<int> Threads() =>

@@ -94,6 +94,7 @@ internal sealed record FormatSpec
 
     public string FormatText(RenderContext context, string text)
     {
+        context.Budget.Characters(text.Length / 8);
         string cut = Precision is { } precision ? text[..PythonText.ToUtf16Index(text, precision)] : text;
         return TextOperations.Pad(context, cut, Width, Align ?? '<', Fill);
     }

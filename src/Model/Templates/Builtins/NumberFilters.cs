@@ -19,7 +19,7 @@ internal static class NumberFilters
     }
 
     /// <summary>The integer that a number or text stands for, and the default where it stands for none.</summary>
-    public static JinjaValue ToInt(RenderContext _, JinjaValue value, Arguments arguments)
+    public static JinjaValue ToInt(RenderContext context, JinjaValue value, Arguments arguments)
     {
         JinjaValue?[] bound = arguments.Bind("int", 0, "default", "base");
         JinjaValue missing = bound[0] ?? IntValue.Of(0);
@@ -28,6 +28,8 @@ internal static class NumberFilters
             case UndefinedValue undefined:
                 throw undefined.Used();
             case StringValue text:
+                // Read as an integer, and as a number with a fraction if it is none.
+                context.Budget.Characters(2L * text.Value.Length);
                 int radix = bound[1] is null ? 10 : Numbers.ToInt(bound[1]!);
                 BigInteger? parsed = radix is 0 or (>= 2 and <= 36) ? Numbers.ParseInteger(text.Value, radix) : null;
                 return parsed is { } integer ? IntValue.Of(integer)
@@ -39,9 +41,10 @@ internal static class NumberFilters
         }
     }
 
-    public static JinjaValue ToFloat(RenderContext _, JinjaValue value, Arguments arguments)
+    public static JinjaValue ToFloat(RenderContext context, JinjaValue value, Arguments arguments)
     {
         JinjaValue missing = arguments.Bind("float", 0, "default")[0] ?? new FloatValue(0);
+        context.Budget.Characters(value is StringValue { Value.Length: var length } ? length : 0);
         return value switch
         {
             UndefinedValue undefined => throw undefined.Used(),

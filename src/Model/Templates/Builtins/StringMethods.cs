@@ -207,7 +207,7 @@ internal static class StringMethods
     {
         JinjaValue?[] bound = arguments.Bind(name, 1, "width", "fillchar");
         string fill = bound[1] is null ? " " : Text(bound[1]!);
-        if (PythonText.Length(fill) != 1)
+        if (context.Length(fill) != 1)
         {
             throw TemplateFault.Runtime("the fill character must be exactly one character long");
         }
@@ -221,7 +221,7 @@ internal static class StringMethods
     // str.center puts the odd blank left of a text when the width is odd, and right of it otherwise.
     public static string Center(RenderContext context, string text, int width, string fill)
     {
-        int length = PythonText.Length(text);
+        int length = context.Length(text);
         int missing = width - length;
         int left = (missing / 2) + (missing & width & 1);
         return missing <= 0 ? text : TextOperations.Pad(context, TextOperations.Pad(context, text, length + left, '>', fill), width, '<', fill);

@@ -34,7 +34,7 @@ internal static class TestTable
         ["divisibleby"] = (c, v, a) => Remainder(c, v, Arguments.None, "divisibleby", a.Bind("divisibleby", 1, "num")[0]!).IsZero,
         ["lower"] = (c, v, a) => StringMethods.IsCased(c, c.Text(v), upper: false),
         ["upper"] = (c, v, a) => StringMethods.IsCased(c, c.Text(v), upper: true),
-        ["sameas"] = (c, v, a) => IsSame(v, a.Bind("sameas", 1, "other")[0]!),
+        ["sameas"] = (c, v, a) => IsSame(c, v, a.Bind("sameas", 1, "other")[0]!),
         ["filter"] = (c, v, a) => v is StringValue name && FilterTable.Find(name.Value) is not null,
         ["test"] = (c, v, a) => v is StringValue name && Find(name.Value) is not null,
         ["in"] = Operator("in"),
@@ -78,10 +78,10 @@ internal static class TestTable
     }
 
     // Python's identity: small integers and equal constants are one object there.
-    private static bool IsSame(JinjaValue left, JinjaValue right) => (left, right) switch
+    private static bool IsSame(RenderContext context, JinjaValue left, JinjaValue right) => (left, right) switch
     {
         (IntValue a, IntValue b) => a.Value == b.Value,
-        (StringValue a, StringValue b) => a.Value == b.Value,
+        (StringValue a, StringValue b) => Comparison.AreEqual(context, a, b),
         _ => ReferenceEquals(left, right),
     };
 }

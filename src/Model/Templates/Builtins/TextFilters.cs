@@ -79,6 +79,7 @@ internal static class TextFilters
         string indent = bound[0] is StringValue own ? own.Value
             : TextOperations.Pad(context, "", bound[0] is null ? 4 : Numbers.ToInt(bound[0]!), '<', " ");
         bool first = bound[1] is { IsTrue: true }, blank = bound[2] is { IsTrue: true };
+        context.Budget.Characters(text.Length);
         List<string> lines = TextOperations.Lines(context, text + "\n");
         return new StringValue(TextOperations.Join(context, "\n", lines.Select((line, i) =>
         {
@@ -100,7 +101,7 @@ internal static class TextFilters
         int length = bound[0] is null ? 255 : Numbers.ToInt(bound[0]!);
         string end = bound[2] is null ? "..." : StringMethods.Text(bound[2]!);
         int leeway = bound[3] is null or NoneValue ? 5 : Numbers.ToInt(bound[3]!);
-        int kept = length - PythonText.Length(end);
+        int kept = length - context.Length(end);
         if (kept < 0 || leeway < 0)
         {
             throw TemplateFault.Runtime("truncate: the length must not be less than that of the end, nor the leeway negative");

@@ -161,13 +161,13 @@ internal static class TextOperations
     /// <summary>Pads to <paramref name="width"/> code points; <paramref name="align"/> is '&lt;', '^' or '>'.</summary>
     public static string Pad(RenderContext context, string text, int width, char align, string fill)
     {
-        int missing = width - PythonText.Length(text);
+        int missing = width - context.Length(text);
         if (missing <= 0)
         {
             return text;
         }
 
-        context.Budget.Characters((long)width * fill.Length);
+        context.Budget.Characters(text.Length + ((long)missing * fill.Length));
         int left = align switch { '<' => 0, '>' => missing, _ => missing / 2 };
         return new StringBuilder().Insert(0, fill, left).Append(text).Insert(left + text.Length, fill, missing - left).ToString();
     }

@@ -16,7 +16,7 @@ internal static class ValueFilters
     public static JinjaValue Attr(RenderContext _, JinjaValue value, Arguments arguments)
     {
         string name = StringMethods.Text(arguments.Bind("attr", 1, "name")[0]!);
-        return value.Attribute(name) ?? new UndefinedValue($"'{value.TypeName}' object has no attribute '{name}'");
+        return value.Attribute(name) ?? new UndefinedValue($"'{value.TypeName}' object has no attribute '{TemplateFault.Name(name)}'");
     }
 
     public static JinjaValue Length(RenderContext context, JinjaValue value, Arguments arguments)

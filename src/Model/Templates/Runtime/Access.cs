@@ -107,7 +107,7 @@ internal static class Access
         _ => throw TemplateFault.Runtime("slice indices must be integers or None"),
     };
 
-    private static UndefinedValue NoAttribute(JinjaValue value, string name) => new($"'{value.TypeName}' object has no attribute '{name}'");
+    private static UndefinedValue NoAttribute(JinjaValue value, string name) => new($"'{value.TypeName}' object has no attribute '{TemplateFault.Name(name)}'");
 
     private static UndefinedValue NoElement(RenderContext context, JinjaValue value, JinjaValue key) =>
         new($"{value.TypeName} object has no element {(key is IntValue ? context.Text(key) : $"of type {key.TypeName}")}");

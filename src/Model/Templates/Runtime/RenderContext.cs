@@ -84,6 +84,13 @@ internal sealed class RenderContext
         return text.Length == 0 ? StringValue.Empty : new StringValue(text);
     }
 
+    /// <summary>Length in code points, paid for.</summary>
+    public int Length(string text)
+    {
+        Budget.Characters(text.Length / 8);
+        return PythonText.Length(text);
+    }
+
     /// <summary>A list that an operation made, paid for.</summary>
     public ListValue NewList(List<JinjaValue> items)
     {

@@ -160,5 +160,10 @@ internal sealed class JsonText(RenderContext context)
         _text.Append('"');
     }
 
-    private void AppendEscape(char c) => _text.Append("\\u").Append(((int)c).ToString("x4"));
+    private void AppendEscape(char c)
+    {
+        // One is paid for as the character that it stands for.
+        context.Budget.Characters(5);
+        _text.Append("\\u").Append(((int)c).ToString("x4"));
+    }
 }

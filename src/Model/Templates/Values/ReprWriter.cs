@@ -69,6 +69,8 @@ internal sealed class ReprWriter(RenderContext context)
                 case >= ' ' and < '\x7f': _text.Append(c); break;
                 case var _ when PythonText.IsPrintable(codePoint): _text.Append(text, i, pair ? 2 : 1); break;
                 default:
+                    // Up to ten characters for one or two that are paid for.
+                    context.Budget.Characters(codePoint <= 0xff ? 3 : codePoint <= 0xffff ? 5 : 8);
                     _text.Append(codePoint <= 0xff ? $"\\x{codePoint:x2}" : codePoint <= 0xffff ? $"\\u{codePoint:x4}" : $"\\U{codePoint:x8}");
                     break;
             }

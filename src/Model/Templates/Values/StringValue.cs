@@ -44,9 +44,5 @@ internal sealed class StringValue(string value) : JinjaValue
         return [.. PythonText.Characters(Value).Select(c => new StringValue(c))];
     }
 
-    public override int? Length(RenderContext context)
-    {
-        context.Budget.Characters(Value.Length / 8);
-        return PythonText.Length(Value);
-    }
+    public override int? Length(RenderContext context) => context.Length(Value);
 }
