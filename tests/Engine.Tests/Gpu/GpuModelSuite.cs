@@ -148,7 +148,7 @@ public abstract class GpuModelSuite(ITestOutputHelper output)
         await AssertSameAsync(roomy with { MaxBatchTokens = 32 + 7, MaxPrefillTokensWhileDecoding = 5 }, preempts: false);
 
         // Some find no room to grow and are computed anew.
-        await AssertSameAsync(roomy with { KvBlocks = SmallOnly ? 4 : 16 }, preempts: true);
+        await AssertSameAsync(roomy with { KvBlocks = SmallOnly ? 3 : 16 }, preempts: true);
 
         Task AssertSameAsync(EngineOptions options, bool preempts) => RunAsync(device, file, options, async engine =>
         {
