@@ -65,6 +65,7 @@ public sealed partial class CudaCheckTests(PackedCheck packed, ITestOutputHelper
         (int code, string said, string results) = await packed.RunBareAsync("--device", "cuda:99");
         Assert.True(code == 1, said + results);
         Assert.Contains("**Result: NOT everything passed, in ", results, StringComparison.Ordinal);
+        Assert.Equal(7, NotRun().Count(results));
         Assert.Matches("device cuda:99 cannot be used .* usable here: auto, .*ilgpu-cpu", results);
     }
 
@@ -94,6 +95,9 @@ public sealed partial class CudaCheckTests(PackedCheck packed, ITestOutputHelper
         Assert.True(passed is [>= 91, >= 18], string.Join(", ", passed));
         Assert.Matches(@"\ntiny Q4_K +decode 2 × 16 +[0-9.]+ ", results);
     }
+
+    [GeneratedRegex(@"\*\*not run, because the device cannot be used\*\*")]
+    private static partial Regex NotRun();
 
     [GeneratedRegex(@"\| ([0-9]+) passed, 0 failed, 0 skipped \|")]
     private static partial Regex Passed();

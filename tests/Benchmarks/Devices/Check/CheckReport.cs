@@ -56,6 +56,11 @@ internal sealed class CheckReport(string path, IReadOnlyList<(string Name, strin
 
     private static void Append(StringBuilder text, PartResult part)
     {
+        if (part.Output.Count == 0 && part.Tests.Count == 0)
+        {
+            return;
+        }
+
         text.AppendLine().AppendLine($"## {char.ToUpperInvariant(part.Title[0])}{part.Title[1..]}");
         TestResult[] failures = [.. part.Tests.Where(test => test.Outcome == TestOutcome.Failed)];
         for (int i = 0; i < failures.Length; i++)

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -17,6 +18,8 @@ internal sealed class DeviceCheck
     private static readonly TimeSpan Reserve = TimeSpan.FromSeconds(6);
 
     private static readonly TimeSpan FactsLimit = TimeSpan.FromSeconds(40);
+
+    private static readonly TimeSpan LeastLimit = TimeSpan.FromSeconds(1);
 
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly CheckOptions _options;
@@ -79,18 +82,25 @@ internal sealed class DeviceCheck
     {
         PartResult facts = await RunProgramAsync(CheckPart.Facts(_options), FactsLimit < Left ? FactsLimit : Left, stop);
         Add(facts with { Output = [.. await NvidiaSmiAsync(stop), .. facts.Output] });
-        CheckPart[] parts = facts.Passed ? [.. CheckPart.All(_options)] : [];
-        for (int i = 0; i < parts.Length && !stop.IsCancellationRequested; i++)
+        CheckPart[] parts = [.. CheckPart.All(_options)];
+        for (int i = 0; i < parts.Length; i++)
         {
             CheckPart part = parts[i];
             TimeSpan limit = Left * part.Weight / parts[i..].Sum(rest => rest.Weight);
+            if (!facts.Passed || stop.IsCancellationRequested || limit < LeastLimit)
+            {
+                string why = !facts.Passed ? "the device cannot be used" : stop.IsCancellationRequested ? "the check was stopped" : "no time was left";
+                Add(new PartResult(part.Title, Passed: false, $"not run, because {why}", TimeSpan.Zero, TimeSpan.Zero, [], []));
+                continue;
+            }
+
             Console.WriteLine(FormattableString.Invariant($"{part.Title}: {limit.TotalSeconds:F0} s at most"));
             Add(part.IsTests ? await RunTestsAsync(part, limit, stop) : await RunProgramAsync(part, limit, stop));
         }
 
         _report.Finish(Stopwatch.GetElapsedTime(_start));
         Console.WriteLine($"results: {_options.ResultsPath}");
-        return _report.AllPassed && !stop.IsCancellationRequested ? 0 : 1;
+        return _report.AllPassed ? 0 : 1;
     }
 
     private async Task<PartResult> RunTestsAsync(CheckPart part, TimeSpan limit, CancellationToken stop)
@@ -135,11 +145,19 @@ internal sealed class DeviceCheck
         const string Query =
             "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit,temperature.gpu,utilization.gpu";
         List<string> lines = [];
-        ProgramEnd end = await _child.RunAsync(
-            program, [Query, "--format=csv"], FactsLimit, FactsLimit, (line, _) => lines.Add(line), stop);
-        if (end.ExitCode != 0)
+        try
         {
-            lines.Add($"nvidia-smi {(end.Stopped is { } why ? $"was stopped, because {why}" : $"failed with exit code {end.ExitCode}")}");
+            ProgramEnd end = await _child.RunAsync(
+                program, [Query, "--format=csv"], FactsLimit, FactsLimit, (line, _) => lines.Add(line), stop);
+            if (end.ExitCode != 0)
+            {
+                lines.Add($"nvidia-smi {(end.Stopped is { } why ? $"was stopped, because {why}" : $"failed with exit code {end.ExitCode}")}");
+            }
+        }
+        catch (Win32Exception e)
+        {
+            // It is there and does not start: worth a line, and no more than that.
+            lines.Add(e.Message);
         }
 
         return lines;
