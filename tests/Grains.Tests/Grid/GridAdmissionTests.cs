@@ -11,7 +11,7 @@ public sealed class GridAdmissionTests
 
     [Fact]
     public void Refusal_OtherClassOfArithmetic_Null() =>
-        Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(2, numerics: "x"), [FakeDevices.Identity(1, numerics: "y")]));
+        Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(2) with { Numerics = "x" }, [FakeDevices.Identity(1)]));
 
     [Fact]
     public void Refusal_OwnEarlierReport_Null() => Assert.Null(GridAdmission.Refusal(FakeDevices.Identity(1, "new"), [FakeDevices.Identity(1, "old")]));

@@ -8,8 +8,7 @@ namespace ServingGrid.Grains.Tests.Routing;
 /// <summary>Device reports for tests.</summary>
 internal static class FakeDevices
 {
-    public static DeviceIdentity Identity(
-        int number, string fingerprint = "f", int blockSize = 32, KvType kvType = KvType.F16, string numerics = "n") => new()
+    public static DeviceIdentity Identity(int number, string fingerprint = "f", int blockSize = 32, KvType kvType = KvType.F16) => new()
     {
         Id = $"silo{number}/cpu",
         Silo = SiloAddress.New(IPAddress.Loopback, 10_000 + number, 1),
@@ -25,7 +24,7 @@ internal static class FakeDevices
         },
         KvType = kvType,
         TransferEndpoint = $"127.0.0.1:{20_000 + number}",
-        Numerics = numerics,
+        Numerics = "n",
     };
 
     public static DeviceLoad Load(int running = 0, long pending = 0, int held = 0, DeviceRole role = DeviceRole.Both, DeviceState state = DeviceState.Serving) => new()
@@ -45,7 +44,7 @@ internal static class FakeDevices
     };
 
     public static DeviceEntry Entry(int number, DeviceLoad? load = null, TimeSpan age = default, string numerics = "n") =>
-        new() { Device = Identity(number, numerics: numerics), Load = load ?? Load(), Age = age };
+        new() { Device = Identity(number) with { Numerics = numerics }, Load = load ?? Load(), Age = age };
 
     public static BlockBatch Blocks(int number, long version, params ulong[] hashes) =>
         new() { Version = version, DeviceId = Identity(number).Id, Reset = false, Stored = hashes, Removed = [] };
