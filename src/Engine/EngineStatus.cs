@@ -22,7 +22,7 @@ public sealed record EngineStatus
 {
     public required EngineHealth Health { get; init; }
 
-    /// <summary>With <see cref="EngineHealth.Failed"/>: what happened.</summary>
+    /// <summary>With <see cref="EngineHealth.Failed"/>, and while <see cref="EngineHealth.Recovering"/>: what happened.</summary>
     public string? Failure { get; init; }
 
     /// <summary>Steps that failed as a whole.</summary>

@@ -105,8 +105,8 @@ internal sealed class EngineLoop(
         long start = time.GetTimestamp();
         while (failure is not DeviceFault { IsLost: true } && budget.TrySpend())
         {
-            life.BeginRecovery();
             core.Statistics.NoteFailure(failure.Message);
+            life.BeginRecovery();
             EngineLog.Recovering(logger, failure, core.DeviceName, core.Ledger.Live.Count);
             core.GiveUp(new EngineException(
                 EngineFailure.DeviceFailed, $"the device failed, and serves again soon: {failure.Message}", failure));

@@ -128,10 +128,11 @@ internal sealed class EngineStatistics(TimeProvider time, EngineLife life)
     {
         lock (_gate)
         {
+            EngineHealth health = life.Health;
             return new EngineStatus
             {
-                Health = life.Health,
-                Failure = life.Failure,
+                Health = health,
+                Failure = health == EngineHealth.Recovering ? _lastFailure : life.Failure,
                 FailedSteps = _failedSteps,
                 TransientFailures = _transientFailures,
                 BlamedSequences = _blamed,

@@ -22,8 +22,10 @@ public sealed class RecoveryTests
         Assert.True(before.Stored.Count >= 6);
 
         // The step of several, of one alone, and the probe.
-        FailNext(device, 3, () => new IOException("broken device"));
+        using var submitted = new ManualResetEventSlim();
+        FailNext(device, 3, () => new IOException("broken device"), submitted);
         var neighbours = Neighbours.Start(rig);
+        submitted.Set();
         foreach (SequenceHandle handle in neighbours.Handles)
         {
             EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle));
@@ -57,8 +59,10 @@ public sealed class RecoveryTests
     {
         var device = new HookedDevice();
         await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxFailures = 2 }, device: device);
-        device.OnStep = _ => throw new IOException("broken device");
+        using var submitted = new ManualResetEventSlim();
+        FailNext(device, int.MaxValue, () => new IOException("broken device"), submitted);
         var neighbours = Neighbours.Start(rig);
+        submitted.Set();
         foreach (SequenceHandle handle in neighbours.Handles)
         {
             Assert.Equal(EngineFailure.DeviceFailed, await FailureOfAsync(handle));
@@ -96,8 +100,10 @@ public sealed class RecoveryTests
         var device = new HookedDevice();
         await using var rig = new EngineRig(device: device);
         int steps = 0;
+        using var submitted = new ManualResetEventSlim();
         device.OnStep = _ =>
         {
+            submitted.Wait();
             if (++steps >= 3)
             {
                 throw new DeviceException("lost");
@@ -106,8 +112,9 @@ public sealed class RecoveryTests
         SequenceHandle[] handles =
         [
             rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 1), 400)),
-            rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 2), 4)),
+            rig.Submit(EngineRig.Request(EngineRig.Prompt(10, 2), 400)),
         ];
+        submitted.Set();
         foreach (SequenceHandle handle in handles)
         {
             EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle));
@@ -149,6 +156,7 @@ public sealed class RecoveryTests
         SequenceHandle failed = rig.Submit(EngineRig.Request(EngineRig.Prompt(20, 1), 4));
         await Task.Run(reached.Wait, TestContext.Current.CancellationToken);
         Assert.Equal(EngineHealth.Recovering, rig.Engine.Status.Health);
+        Assert.Contains("broken device", rig.Engine.Status.Failure);
         await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(failed));
         Refusal? refusal = rig.Engine.Submit(EngineRig.Request([1], 1)).Refused;
         Assert.Equal((RefusalReason.Failed, TimeSpan.FromSeconds(1)), (refusal?.Reason, refusal?.RetryAfter));
@@ -268,12 +276,13 @@ public sealed class RecoveryTests
         await rig.AssertIdleAsync();
     }
 
-    /// <summary>The next so many steps throw.</summary>
-    private static void FailNext(HookedDevice device, int steps, Func<Exception> failure)
+    /// <summary>The next so many steps throw, the first of them not before all that is to see it is submitted.</summary>
+    private static void FailNext(HookedDevice device, int steps, Func<Exception> failure, ManualResetEventSlim? submitted = null)
     {
         int left = steps;
         device.OnStep = _ =>
         {
+            submitted?.Wait();
             if (left-- > 0)
             {
                 throw failure();
