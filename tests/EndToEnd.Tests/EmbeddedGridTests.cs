@@ -25,7 +25,7 @@ public sealed class EmbeddedGridTests
         var grid = host.Services.GetRequiredService<IGridClient>();
         ModelText model = await grid.GetModelTextAsync("grid-tiny");
         JsonArray messages = [new JsonObject { ["role"] = "user", ["content"] = "Tell me a story." }];
-        var request = new GenerateRequest { RequestId = "story-1", Model = "grid-tiny", Prompt = model.RenderChat(messages) };
+        var request = new GenerateRequest { RequestId = "story-1", Model = "grid-tiny", Prompt = model.RenderChat(messages), Fingerprint = model.Card.Fingerprint };
         var updates = new List<TextUpdate>();
         await foreach (TextUpdate update in grid.GenerateAsync(request))
         {

@@ -50,9 +50,11 @@ public sealed class EmbeddedSiloTests
 
         JsonNode health = JsonNode.Parse(text)!;
         Assert.Equal(("unavailable", 0), ((string)health["status"]!, health["models"]!.AsArray().Count));
-        Assert.Matches("^No device of grid-tiny takes requests: .*/cpu has failed \\(the driver has lost it; opening the device anew failed: no such device\\)\\.$", (string)health["reason"]!);
+        Assert.Matches(
+            "^No device of grid-tiny takes requests: .*/cpu has failed \\(.*the driver has lost it.*; opening the device anew failed: no such device\\)\\.$", (string)health["reason"]!);
         JsonNode device = JsonNode.Parse(await gateway.Http.GetStringAsync("/grid"))!["devices"]![0]!;
-        Assert.Equal(("failed", "the driver has lost it; opening the device anew failed: no such device"), ((string)device["state"]!, (string)device["trouble"]!));
+        Assert.Equal("failed", (string)device["state"]!);
+        Assert.Matches("the driver has lost it.*; opening the device anew failed: no such device$", (string)device["trouble"]!);
         Assert.Matches(@"servinggrid_engine_up\{[^}]*\} 0", await gateway.Http.GetStringAsync("/metrics"));
         Assert.Contains(gateway.Log.Lines, line => line.StartsWith("Error: The lost device cpu cannot be opened anew: no such device (the next attempt", StringComparison.Ordinal));
 

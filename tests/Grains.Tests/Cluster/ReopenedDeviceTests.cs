@@ -35,7 +35,7 @@ public sealed class ReopenedDeviceTests
     private static int Cached(GridCluster cluster, int[] prompt)
     {
         DeviceIdentity device = cluster.Service<LocalDevice>(cluster.Silos[0]).Identity;
-        UInt128[] chain = BlockHasher.Chain(BlockHasher.Root(device.Model.Fingerprint, null), prompt, device.Model.BlockSize);
+        UInt128[] chain = BlockHasher.Chain(BlockHasher.Root(device.Model.Fingerprint, device.Numerics, null), prompt, device.Model.BlockSize);
         return cluster.Service<GridView>(cluster.Silos[0]).Find(GridCluster.Model)!.CachedTokens(device.Id, Array.ConvertAll(chain, hash => (ulong)hash), device.Model.BlockSize);
     }
 
