@@ -54,7 +54,8 @@ public sealed class PrefillPush : IPrefillSink
         }
         catch (KvTransferException)
         {
-            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then, and is known within a step.
+            // Blocks of a prompt that fails in its last step are given up while they are sent: what ends the prefill is the reason then,
+            // and is known within a step.
             prefill.Release();
             await ((Task)push._computed.Task).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (push._computed.Task.Exception?.InnerException is EngineException { BlamesSequence: true } reason)
