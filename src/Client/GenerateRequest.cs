@@ -44,8 +44,10 @@ public sealed record GenerateRequest
     public int Priority { get; init; }
 
     /// <summary>
-    /// <see cref="ModelCard.Fingerprint"/> of the model whose tokens the prompt consists of, that is of the <see cref="ModelText"/> that made it: if the grid serves
-    /// another file by then, the request ends in <see cref="GridError.ModelChanged"/>. Null: not known; <see cref="GridClient"/> takes the tokens as those of the file
+    /// <see cref="ModelCard.Fingerprint"/> of the model whose tokens the prompt consists of, that is of the <see cref="ModelText"/> that
+    /// made it: if the grid serves
+    /// another file by then, the request ends in <see cref="GridError.ModelChanged"/>. Null: not known; <see cref="GridClient"/> takes the
+    /// tokens as those of the file
     /// that is served when the request is sent, and all of the answer comes from that one.
     /// </summary>
     [Id(10)]

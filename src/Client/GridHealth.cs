@@ -13,7 +13,9 @@ public sealed record GridHealth
     public string? Reason { get; init; }
 }
 
-/// <summary>Says how the grid is, from what the silo knows that is asked: makes no call, so that any number may ask. Key: <see cref="Key"/>.</summary>
+/// <summary>
+/// Says how the grid is, from what the silo knows that is asked: makes no call, so that any number may ask. Key: <see cref="Key"/>.
+/// </summary>
 public interface IGridHealthGrain : IGrainWithStringKey
 {
     /// <summary>The only key; every silo has a grain of its own for it.</summary>

@@ -39,7 +39,8 @@ public sealed record GenerateAttempt
     public TokenRoute? Push { get; init; }
 
     /// <summary>
-    /// Devices that the request itself has failed on (<see cref="GridError.RequestFailed"/>), which refuse it from now on. They are among <see cref="Avoid"/>.
+    /// Devices that the request itself has failed on (<see cref="GridError.RequestFailed"/>), which refuse it from now on. They are among
+    /// <see cref="Avoid"/>.
     /// </summary>
     [Id(5)]
     public string[] Failed { get; init; } = [];

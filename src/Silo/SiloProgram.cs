@@ -11,7 +11,8 @@ internal static class SiloProgram
     private const int Failure = 1;
 
     /// <summary>
-    /// Serves until it is told to stop (0), until it cannot start for a reason that its operator can mend (1, with one sentence on the error stream), or until its device is
+    /// Serves until it is told to stop (0), until it cannot start for a reason that its operator can mend (1, with one sentence on the
+    /// error stream), or until its device is
     /// lost (<see cref="EndWhenDeviceIsLost.ExitCode"/>); <see cref="SecondSignal"/> has a code of its own.
     /// </summary>
     public static async Task<int> RunAsync(string[] args)
@@ -39,7 +40,8 @@ internal static class SiloProgram
             }
             finally
             {
-                // What a driver does that is asked to free a device which it has lost, nobody should have to wait for: the process ends, and all of it is free.
+                // What a driver does that is asked to free a device which it has lost, nobody should have to wait for: the process ends,
+                // and all of it is free.
                 if (code != EndWhenDeviceIsLost.ExitCode)
                 {
                     await app.DisposeAsync();

@@ -6,7 +6,9 @@ using ServingGrid.Testing;
 
 namespace ServingGrid.EndToEnd.Tests;
 
-/// <summary>Parameters at the ends of what numbers can be, beside the streams of others: each request is answered, and nobody else notices.</summary>
+/// <summary>
+/// Parameters at the ends of what numbers can be, beside the streams of others: each request is answered, and nobody else notices.
+/// </summary>
 public sealed class ExtremeRequestTests
 {
     private const int Streams = 8;

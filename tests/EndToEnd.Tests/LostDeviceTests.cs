@@ -13,7 +13,9 @@ using ServingGrid.Testing.Faults;
 
 namespace ServingGrid.EndToEnd.Tests;
 
-/// <summary>A silo whose device is lost: it runs in this process, for nothing in a program of its own would lose one when it is told to.</summary>
+/// <summary>
+/// A silo whose device is lost: it runs in this process, for nothing in a program of its own would lose one when it is told to.
+/// </summary>
 public sealed class LostDeviceTests
 {
     private const int Streams = 8;

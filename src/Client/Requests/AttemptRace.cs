@@ -6,7 +6,9 @@ namespace ServingGrid.Client.Requests;
 /// others within a step. Hedged requests, after Dean and Barroso, "The tail at scale", 2013.
 /// </summary>
 /// <param name="open">Starts the next attempt, given the number of those under way; null when there may be no more.</param>
-/// <param name="isFinal">Told of each attempt that has failed, the losers included: true for a failure that every other attempt would meet, too.</param>
+/// <param name="isFinal">
+/// Told of each attempt that has failed, the losers included: true for a failure that every other attempt would meet, too.
+/// </param>
 /// <param name="patience">Silence after which another one is started; null: never.</param>
 /// <param name="time">Clock.</param>
 internal sealed class AttemptRace(Func<int, AttemptReader?> open, Predicate<AttemptReader> isFinal, TimeSpan? patience, TimeProvider time)

@@ -1,12 +1,15 @@
 namespace ServingGrid.Client.Requests;
 
 /// <summary>
-/// What of a request's failures is held against the request itself: devices that name it as the reason, and silos that are lost as soon as they have
+/// What of a request's failures is held against the request itself: devices that name it as the reason, and silos that are lost as soon as
+/// they have
 /// it. A silo that dies blames nobody otherwise: it has many requests, and most deaths have other reasons. Not thread-safe.
 /// </summary>
 internal sealed class RequestBlame(GenerateRequest request)
 {
-    /// <summary>Devices that may name the request before it ends: a second opinion is asked for, whichever way the attempts were started.</summary>
+    /// <summary>
+    /// Devices that may name the request before it ends: a second opinion is asked for, whichever way the attempts were started.
+    /// </summary>
     public const int MostFailures = 2;
 
     /// <summary>Silos that may be lost to it.</summary>

@@ -24,7 +24,9 @@ internal static class RequestFailures
         _ => false,
     };
 
-    /// <summary>True when an attempt's silo was lost without a word: it died, froze or was cut off, which a client cannot tell apart.</summary>
+    /// <summary>
+    /// True when an attempt's silo was lost without a word: it died, froze or was cut off, which a client cannot tell apart.
+    /// </summary>
     public static bool IsLoss(Exception? failure) => failure is TimeoutException or OrleansMessageRejectionException or ConnectionFailedException or IOException;
 
     /// <summary>How long to wait before attempt <paramref name="number"/> (1, 2, …): long enough for membership to move on, never long.</summary>

@@ -6,7 +6,9 @@ internal static class RequestPreparation
     /// <summary>
     /// Checks the request against the model and gives it a seed if it has none: every attempt draws the same tokens then.
     /// </summary>
-    /// <exception cref="GridException"><see cref="GridError.InvalidRequest"/>, or <see cref="GridError.ModelChanged"/>: the prompt was made for another file.</exception>
+    /// <exception cref="GridException">
+    /// <see cref="GridError.InvalidRequest"/>, or <see cref="GridError.ModelChanged"/>: the prompt was made for another file.
+    /// </exception>
     public static GenerateRequest Prepare(GenerateRequest request, ModelCard model)
     {
         if (request.Fingerprint is { } fingerprint && fingerprint != model.Fingerprint)

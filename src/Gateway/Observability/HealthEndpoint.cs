@@ -4,7 +4,9 @@ using ServingGrid.Gateway.OpenAi.Responses;
 
 namespace ServingGrid.Gateway.Observability;
 
-/// <summary><c>GET /health</c>: 200 while a device of the grid takes requests, 503 and the reason otherwise. For load balancers and probes.</summary>
+/// <summary>
+/// <c>GET /health</c>: 200 while a device of the grid takes requests, 503 and the reason otherwise. For load balancers and probes.
+/// </summary>
 internal sealed class HealthEndpoint(IGridClient grid, TimeProvider time)
 {
     // Probes give up after a second or a few: an answer that comes later is no answer.

@@ -33,7 +33,8 @@ public interface IPrefillGrain : IDeviceGrain
 {
     /// <summary>Computes a prompt, sends its KV to the decode device while it does, and samples the first token.</summary>
     /// <exception cref="GridException">
-    /// The engine refuses it or has failed, or the blocks did not get there; <see cref="GridError.RequestFailed"/>: the prompt itself is to blame.
+    /// The engine refuses it or has failed, or the blocks did not get there; <see cref="GridError.RequestFailed"/>: the prompt itself is to
+    /// blame.
     /// </exception>
     [ResponseTimeout("00:10:00")]
     Task<PrefillAnswer> Prefill(PrefillOrder order, CancellationToken cancellation);

@@ -4,7 +4,8 @@ using ServingGrid.Engine;
 namespace ServingGrid.Grains.Diagnostics;
 
 /// <summary>
-/// The state of a device's engine as observable instruments, under the names that vLLM's dashboards chart. Disposing it ends the series; counters begin anew
+/// The state of a device's engine as observable instruments, under the names that vLLM's dashboards chart. Disposing it ends the series;
+/// counters begin anew
 /// with an engine whose device was opened anew, as after a start of the process.
 /// </summary>
 internal sealed class EngineMetrics : IDisposable

@@ -6,7 +6,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Hosting;
 
 /// <summary>
-/// Stops a silo whose device is lost, for its supervisor to start another: what a driver keeps in a process is gone with the device, and comes back with
+/// Stops a silo whose device is lost, for its supervisor to start another: what a driver keeps in a process is gone with the device, and
+/// comes back with
 /// a new process only. Requests have gone on elsewhere by then.
 /// </summary>
 public sealed class EndWhenDeviceIsLost(WorkerOpening opening, IHostApplicationLifetime host, ILogger<EndWhenDeviceIsLost> log) : BackgroundService

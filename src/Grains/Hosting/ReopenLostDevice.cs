@@ -5,7 +5,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Hosting;
 
 /// <summary>
-/// Opens a device that is lost anew, for a process that is all there is and that nobody may start again. Where that fails the process stays up, not ready, says why,
+/// Opens a device that is lost anew, for a process that is all there is and that nobody may start again. Where that fails the process stays
+/// up, not ready, says why,
 /// and goes on trying: at first at once, then after pauses that double.
 /// </summary>
 public sealed class ReopenLostDevice(WorkerOpening opening, TimeProvider time, ILogger<ReopenLostDevice> log) : BackgroundService

@@ -4,7 +4,9 @@ using ServingGrid.Grains.Grid;
 
 namespace ServingGrid.Grains.Status;
 
-/// <summary>Reads this silo's view, which is a fraction of a second old: probes come often, and the answer must not depend on a silo that is frozen.</summary>
+/// <summary>
+/// Reads this silo's view, which is a fraction of a second old: probes come often, and the answer must not depend on a silo that is frozen.
+/// </summary>
 [StatelessWorker(1)]
 internal sealed class GridHealthGrain(GridView view) : Grain, IGridHealthGrain
 {

@@ -1,7 +1,8 @@
 namespace ServingGrid.Grains.Workers;
 
 /// <summary>
-/// The log of what begins before its host is there: keeps the first lines, and hands them and all that follow to the host's log once it is known. Without
+/// The log of what begins before its host is there: keeps the first lines, and hands them and all that follow to the host's log once it is
+/// known. Without
 /// it, what a device says while it is opened, and what the engine on it says ever after, would be said to nobody. Thread-safe.
 /// </summary>
 internal sealed class EarlyLog : ILoggerFactory

@@ -6,7 +6,9 @@ using ServingGrid.Model.Tokenization;
 
 namespace ServingGrid.Grains.Workers;
 
-/// <summary>A device and the engine on it, opened together and closed together: what a worker has another one of when its device is lost.</summary>
+/// <summary>
+/// A device and the engine on it, opened together and closed together: what a worker has another one of when its device is lost.
+/// </summary>
 internal sealed class EngineSession : IAsyncDisposable
 {
     private readonly Device _device;

@@ -8,7 +8,8 @@ using ServingGrid.Model.Tokenization;
 namespace ServingGrid.Grains.Workers;
 
 /// <summary>
-/// One model on one device: the file, the device and the engine. What it serves stays the same for its life; a device that is lost can be opened anew,
+/// One model on one device: the file, the device and the engine. What it serves stays the same for its life; a device that is lost can be
+/// opened anew,
 /// and then there is another <see cref="Engine"/>. Thread-safe.
 /// </summary>
 public sealed class Worker : ILocalModel, IAsyncDisposable
@@ -72,7 +73,9 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
     /// <summary>Runs beside the start of the process, and ends for the first request at the latest. See <see cref="InferenceEngine.WarmUpAsync"/>.</summary>
     public Task<bool> WarmUp => _session.WarmUp;
 
-    /// <summary>What is wrong with the engine, in one sentence, and with opening its device anew if that was tried; null while nothing is.</summary>
+    /// <summary>
+    /// What is wrong with the engine, in one sentence, and with opening its device anew if that was tried; null while nothing is.
+    /// </summary>
     public string? Trouble => Engine.Status is { Health: EngineHealth.Failed or EngineHealth.Recovering } status
         ? _notReopened is { } reason ? $"{status.Failure}; opening the device anew failed: {reason}" : status.Failure
         : null;
@@ -112,11 +115,13 @@ public sealed class Worker : ILocalModel, IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes the device and opens the same one anew, with the same model: nothing of the old engine is left, and what it served is not there meanwhile.
+    /// Closes the device and opens the same one anew, with the same model: nothing of the old engine is left, and what it served is not
+    /// there meanwhile.
     /// One caller at a time.
     /// </summary>
     /// <exception cref="StartupException">
-    /// The device or the file is not usable now, or is another one. <see cref="Trouble"/> says so, as it does of whatever else a driver throws, and it may be tried again.
+    /// The device or the file is not usable now, or is another one. <see cref="Trouble"/> says so, as it does of whatever else a driver
+    /// throws, and it may be tried again.
     /// </exception>
     public async Task ReopenAsync()
     {

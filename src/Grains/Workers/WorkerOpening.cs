@@ -23,7 +23,8 @@ public sealed class WorkerOpening : IAsyncDisposable
     public static WorkerOpening Begin(WorkerOptions options) => Begin((found, log) => Workers.Worker.Open(options, loggers: log, found: found));
 
     /// <param name="open">
-    /// Opens the worker. It calls its first argument on the way, when the model file and the device are open, and logs to its second, which is the host's log once there
+    /// Opens the worker. It calls its first argument on the way, when the model file and the device are open, and logs to its second, which
+    /// is the host's log once there
     /// is a host.
     /// </param>
     public static WorkerOpening Begin(Func<Action, ILoggerFactory, Worker> open)
@@ -37,7 +38,10 @@ public sealed class WorkerOpening : IAsyncDisposable
     /// <summary>There is a host: what the worker has to say is said there from now on.</summary>
     internal void LogTo(ILoggerFactory host) => _log.HandTo(host);
 
-    /// <summary>The worker once it is open; null when it cannot be opened, which is told to whoever waits for <see cref="Worker"/>, or when the host stops first.</summary>
+    /// <summary>
+    /// The worker once it is open; null when it cannot be opened, which is told to whoever waits for <see cref="Worker"/>, or when the host
+    /// stops first.
+    /// </summary>
     internal async Task<Worker?> OpenOrNull(CancellationToken stopping)
     {
         await ((Task)Worker).WaitAsync(stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

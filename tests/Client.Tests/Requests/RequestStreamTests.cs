@@ -88,7 +88,9 @@ public sealed class RequestStreamTests : RequestStreamScripts
         Assert.Equal([1, 2], items.SelectMany(item => item.Tokens).Select(token => token.Token));
     }
 
-    /// <summary>A silo that says "it waits" does all that it can for the request: when it is lost, the time before was not lost without progress.</summary>
+    /// <summary>
+    /// A silo that says "it waits" does all that it can for the request: when it is lost, the time before was not lost without progress.
+    /// </summary>
     [Fact]
     public async Task Read_SiloLostAfterALongWaitInItsQueue_GoesOnElsewhere()
     {

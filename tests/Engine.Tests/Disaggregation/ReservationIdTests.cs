@@ -5,7 +5,10 @@ namespace ServingGrid.Engine.Tests.Disaggregation;
 
 public sealed class ReservationIdTests
 {
-    /// <summary>An engine may take the place of one that was lost, at the same address: blocks that are late for the one must not get into the other.</summary>
+    /// <summary>
+    /// An engine may take the place of one that was lost, at the same address: blocks that are late for the one must not get into the
+    /// other.
+    /// </summary>
     [Fact]
     public async Task Id_OfTwoEngines_Differs()
     {

@@ -29,7 +29,9 @@ public sealed class CompletionsTests
         Assert.Equal(new SamplingOptions(), request.Sampling);
     }
 
-    /// <summary>What the prompt was tokenized with, or its tokens checked against: the grid may serve another file of the name by then.</summary>
+    /// <summary>
+    /// What the prompt was tokenized with, or its tokens checked against: the grid may serve another file of the name by then.
+    /// </summary>
     [Theory]
     [InlineData("\"abcd\"")]
     [InlineData("[97,98]")]

@@ -11,7 +11,10 @@ namespace ServingGrid.Grains.Tests.Cluster;
 /// <summary>Faults at every stage of a step, under the streams of others: these do not notice, and devices serve on.</summary>
 public sealed class FaultTests
 {
-    /// <summary>Every stage once as one that throws or, where there are numbers, as one that spoils those of a row: on the same two devices, one after the other.</summary>
+    /// <summary>
+    /// Every stage once as one that throws or, where there are numbers, as one that spoils those of a row: on the same two devices, one
+    /// after the other.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -18,7 +18,9 @@ public enum FaultStage
 
 /// <summary>What a <see cref="FaultyDevice"/> does wrong.</summary>
 /// <param name="Stage">Where.</param>
-/// <param name="Token">Only in steps that compute a row of this token, and only in such rows where a fault can be in a row; null: in every step.</param>
+/// <param name="Token">
+/// Only in steps that compute a row of this token, and only in such rows where a fault can be in a row; null: in every step.
+/// </param>
 /// <param name="Spoils">True: results are not numbers; false: the operation throws.</param>
 public sealed record Fault(FaultStage Stage, int? Token = null, bool Spoils = false)
 {
