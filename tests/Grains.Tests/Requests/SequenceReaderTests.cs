@@ -105,7 +105,7 @@ public sealed class SequenceReaderTests
         reader.Read();
 
         GridException thrown = await Assert.ThrowsAsync<GridException>(() => reader.Next(Patience, Cancellation));
-        Assert.Equal((error, error == GridError.RequestFailed ? "silo/cpu" : null), (thrown.Error, thrown.Device));
+        Assert.Equal((error, error == GridError.RequestFailed ? "silo1/cpu" : null), (thrown.Error, thrown.Device));
     }
 
     [Fact]
