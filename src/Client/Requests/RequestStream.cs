@@ -111,7 +111,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 continue;
             }
 
-            if (numerics.TryRelease(failure!) && started < options.MaxAttempts)
+            if (numerics.TryRelease(failure!, isLast: started == options.MaxAttempts))
             {
                 ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "numerics class gone"));
                 continue;
