@@ -22,4 +22,8 @@ public interface IGridHealthGrain : IGrainWithStringKey
     const string Key = "health";
 
     Task<GridHealth> Get();
+
+    /// <summary>Those of some processes that have ended, as the grid's membership knows; a process that has come back is another one.</summary>
+    /// <param name="silos">Few.</param>
+    Task<SiloAddress[]> FindDead(SiloAddress[] silos);
 }

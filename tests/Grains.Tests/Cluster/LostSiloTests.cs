@@ -36,6 +36,35 @@ public sealed class LostSiloTests
         await cluster.AssertIdle();
     }
 
+    [Fact]
+    public async Task FindDead_SiloKilled_FoundByTheOthersAndNobodyElseIs()
+    {
+        await using GridCluster cluster = await GridCluster.Start(2);
+        SiloAddress[] silos = [.. cluster.Silos.Select(silo => silo.SiloAddress), SiloAddress.New(System.Net.IPAddress.Loopback, 65_000, 1)];
+        IGridHealthGrain health = cluster.Grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
+        Assert.Empty(await health.FindDead(silos));
+
+        await cluster.Kill(cluster.Silos[1]);
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
+        SiloAddress[] dead = [];
+        while (dead.Length == 0)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            try
+            {
+                dead = await health.FindDead(silos).WaitAsync(TimeSpan.FromSeconds(5));
+            }
+            catch (Exception failure) when (failure is OrleansException or TimeoutException)
+            {
+                // The call may have gone to the one that is no more.
+            }
+
+            await Task.Delay(50, CancellationToken.None);
+        }
+
+        Assert.Equal([silos[1]], dead);
+    }
+
     private static async Task<int[]> Count(GridCluster cluster, GenerateRequest request, int[] counts, int index)
     {
         List<int> tokens = [];
