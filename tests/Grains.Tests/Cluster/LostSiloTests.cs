@@ -40,7 +40,7 @@ public sealed class LostSiloTests
     public async Task FindDead_SiloKilled_FoundByTheOthersAndNobodyElseIs()
     {
         await using GridCluster cluster = await GridCluster.Start(2);
-        SiloAddress[] silos = [.. cluster.Silos.Select(silo => silo.SiloAddress), SiloAddress.New(System.Net.IPAddress.Loopback, 65_000, 1)];
+        SiloAddress[] silos = [.. cluster.Silos.Select(silo => silo.SiloAddress), SiloAddress.New(System.Net.IPAddress.Loopback, 65_000, int.MaxValue)];
         IGridHealthGrain health = cluster.Grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
         Assert.Empty(await health.FindDead(silos));
 
