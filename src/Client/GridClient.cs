@@ -97,7 +97,8 @@ public sealed class GridClient : IGridClient
     {
         try
         {
-            return await _grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key).FindDead(silos).WaitAsync(DeadTimeout, _time, cancellation);
+            IGridHealthGrain health = _grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
+            return await health.FindDead(silos).WaitAsync(DeadTimeout, _time, cancellation);
         }
         catch (Exception failure) when (!cancellation.IsCancellationRequested && RequestFailures.IsTransient(failure, resuming: false))
         {

@@ -23,7 +23,7 @@ public interface IGridHealthGrain : IGrainWithStringKey
 
     Task<GridHealth> Get();
 
-    /// <summary>Those of some processes that have ended, as the grid's membership knows; a process that has come back is another one.</summary>
+    /// <summary>Those of some processes that have ended, as membership knows; a silo that has come back is another process.</summary>
     /// <param name="silos">Few.</param>
     Task<SiloAddress[]> FindDead(SiloAddress[] silos);
 }

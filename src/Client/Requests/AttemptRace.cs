@@ -11,7 +11,8 @@ namespace ServingGrid.Client.Requests;
 /// </param>
 /// <param name="patience">Silence after which another one is started; null: never.</param>
 /// <param name="time">Clock.</param>
-internal sealed class AttemptRace(Func<int, AttemptReader?> open, Func<AttemptReader, ValueTask<bool>> isFinal, TimeSpan? patience, TimeProvider time)
+internal sealed class AttemptRace(
+    Func<int, AttemptReader?> open, Func<AttemptReader, ValueTask<bool>> isFinal, TimeSpan? patience, TimeProvider time)
 {
     /// <summary>Most attempts under way at once: by the time of the last, one second after the other, membership has found out.</summary>
     public const int Most = 4;

@@ -8,8 +8,8 @@ internal delegate Task<SiloAddress[]> FindDead(SiloAddress[] silos, Cancellation
 /// they have it. A process that dies blames nobody otherwise: it has many requests, and most deaths have other reasons. Not thread-safe.
 /// </summary>
 /// <remarks>
-/// A client cannot tell a silo that has died from one that is frozen or cut off, nor from a stall of its own. What it has lost is a suspicion,
-/// which the grid's membership has to confirm; that is asked only once there are enough of them.
+/// A client cannot tell a silo that has died from one that is frozen or cut off, nor from a stall of its own. What it has lost is a
+/// suspicion, which the grid's membership has to confirm; that is asked only once there are enough of them.
 /// </remarks>
 internal sealed class RequestBlame(GenerateRequest request, FindDead findDead, TimeProvider time)
 {
@@ -25,8 +25,8 @@ internal sealed class RequestBlame(GenerateRequest request, FindDead findDead, T
     public static readonly TimeSpan SuspiciousLife = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How long to wait for the grid to find out that the last of them is dead: a killed process is known after a second, a frozen one after
-    /// three, of which the client has waited for two.
+    /// How long to wait for the grid to find out that the last of them is dead: a killed process is known after a second, a frozen one
+    /// after three, of which the client has waited for two.
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
@@ -85,7 +85,7 @@ internal sealed class RequestBlame(GenerateRequest request, FindDead findDead, T
     public GridException ToException(Exception? last, string? device)
     {
         string why = _failed.Count >= MostFailures ? "two devices failed to compute it, and served others meanwhile"
-            : _failed.Count > 0 || _refused ? "a device failed to compute it, and there is no other to ask"
+            : _dead < MostLosses ? "a device failed to compute it, and there is no other to ask"
             : "three processes died, each within a second of taking it";
         return new GridException(GridError.RequestFailed, $"Request {request.RequestId} cannot be served: {why}.", last)
         {

@@ -57,14 +57,16 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
             // Reports keep a device in the view for some seconds after its silo died.
             DeviceView[] left = [.. known.Devices.Where(CanTake)];
             bool isHere = served && !failed;
-            if (attempt.Numerics is { } numerics && !left.Any(other => other.Identity.Numerics == numerics) && (isHere || left.Length > 0 || !failed))
+            bool isGone = attempt.Numerics is not null && !left.Any(other => other.Identity.Numerics == attempt.Numerics);
+            if (isGone && (isHere || left.Length > 0 || !failed))
             {
-                throw new GridException(GridError.NumericsGone, $"No device of numerics class {numerics} is left for model {model}.");
+                throw new GridException(GridError.NumericsGone, $"No device of numerics class {attempt.Numerics} is left for model {model}.");
             }
 
             if (failed && left.Length == 0)
             {
-                throw new GridException(GridError.RequestFailed, $"Request {attempt.Request.RequestId} has failed on {id} before.") { Device = id };
+                string reason = $"Request {attempt.Request.RequestId} has failed on {id} before.";
+                throw new GridException(GridError.RequestFailed, reason) { Device = id };
             }
         }
 

@@ -90,7 +90,7 @@ public sealed class RequestStreamBlameTests : RequestStreamScripts
                 _ = Task.Delay(50).ContinueWith(_ => failed.TrySetResult(), TaskScheduler.Default);
                 return [Failed("b")];
             },
-            new GridClientOptions { HedgeAfter = TimeSpan.FromMilliseconds(100), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(Patience);
+            new GridClientOptions { HedgeAfter = TimeSpan.FromSeconds(1), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(Patience);
 
         Assert.Single(items.SelectMany(item => item.Tokens));
         Assert.All(Attempts.Skip(2), attempt => Assert.Equal(["b"], attempt.Failed));
@@ -148,7 +148,9 @@ public sealed class RequestStreamBlameTests : RequestStreamScripts
     {
         FakeTimeProvider time = new();
         Task<List<GenerateUpdate>> read = Read(
-            attempt => [Placed($"silo-{attempt.Number}"), Timeout.InfiniteTimeSpan], new GridClientOptions { StartTimeout = TimeSpan.FromSeconds(4) }, time);
+            attempt => [Placed($"silo-{attempt.Number}"), Timeout.InfiniteTimeSpan],
+            new GridClientOptions { StartTimeout = TimeSpan.FromSeconds(4) },
+            time);
         await PassTime(time, read);
 
         Assert.Equal(GridError.RequestFailed, (await Assert.ThrowsAsync<GridException>(() => read)).Error);
@@ -180,11 +182,23 @@ public sealed class RequestStreamBlameTests : RequestStreamScripts
         IsDead = silo => !silo.Equals(Process("silo-1"));
         FakeTimeProvider time = new();
         Task<List<GenerateUpdate>> read = Read(
-            attempt => attempt.Number < 3 ? [On($"silo-{attempt.Number}"), new TimeoutException()] : [On("last"), Tokens(1), Finish(FinishReason.Stop)],
+            attempt => attempt.Number < 3
+                ? [On($"silo-{attempt.Number}"), new TimeoutException()]
+                : [On("last"), Tokens(1), Finish(FinishReason.Stop)],
             time: time);
         await PassTime(time, read);
 
         Assert.Single((await read).SelectMany(item => item.Tokens));
+    }
+
+    [Fact]
+    public async Task Read_OneDeviceFailsAndThreeProcessesDie_SaysWhatProvedIt()
+    {
+        GridException failure = await Fails(attempt => attempt.Number == 0
+            ? [On("a"), Failed("a")]
+            : [On($"silo-{attempt.Number}"), new SiloUnavailableException()]);
+
+        Assert.Equal("Request r cannot be served: three processes died, each within a second of taking it.", failure.Message);
     }
 
     /// <summary>Membership needs a second for a process that was killed.</summary>

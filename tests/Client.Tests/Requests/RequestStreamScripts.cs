@@ -49,7 +49,12 @@ public abstract class RequestStreamScripts
     private protected static GenerateUpdate Finish(FinishReason reason) => new() { Finish = reason, Usage = Usage };
 
     private protected RequestStream New(StartAttempt start, GridClientOptions? options = null, TimeProvider? time = null) =>
-        new(start, (silos, _) => Task.FromResult(Array.FindAll(silos, IsDead)), options ?? new GridClientOptions(), time ?? TimeProvider.System, NullLogger.Instance);
+        new(
+            start,
+            (silos, _) => Task.FromResult(Array.FindAll(silos, IsDead)),
+            options ?? new GridClientOptions(),
+            time ?? TimeProvider.System,
+            NullLogger.Instance);
 
     /// <summary>Lets the stream's own time pass until it has ended.</summary>
     private protected static async Task PassTime(FakeTimeProvider time, Task read)

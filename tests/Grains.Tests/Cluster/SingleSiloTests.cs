@@ -113,7 +113,8 @@ public sealed class SingleSiloTests(SingleSilo silo)
         InferenceEngine engine = _cluster.Engines.Single();
         Reservation[] places = await TakeAllPlaces(engine);
         IRequestGrain grain = _cluster.Grains.GetGrain<IRequestGrain>($"placed/{Guid.NewGuid():N}");
-        await using (IAsyncEnumerator<GenerateUpdate> items = grain.Generate(new GenerateAttempt { Request = GridCluster.Request(GridCluster.Prompt(20, 33), 1) }).GetAsyncEnumerator())
+        GenerateAttempt attempt = new() { Request = GridCluster.Request(GridCluster.Prompt(20, 33), 1) };
+        await using (IAsyncEnumerator<GenerateUpdate> items = grain.Generate(attempt).GetAsyncEnumerator())
         {
             Assert.True(await items.MoveNextAsync());
             Assert.Equal(_cluster.Silos.Single().SiloAddress, items.Current.Placed);

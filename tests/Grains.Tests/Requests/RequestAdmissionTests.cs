@@ -143,7 +143,8 @@ public sealed class RequestAdmissionTests : IAsyncDisposable
         new() { Request = new GenerateRequest { RequestId = "r", Model = model, Prompt = [1] }, Numerics = numerics };
 
     /// <summary>Has failed on this device, and on others.</summary>
-    private GenerateAttempt Failed(string? numerics, params string[] others) => Attempt(numerics) with { Failed = [_device.Identity.Id, .. others] };
+    private GenerateAttempt Failed(string? numerics, params string[] others) =>
+        Attempt(numerics) with { Failed = [_device.Identity.Id, .. others] };
 
     private void Know(params DeviceEntry[] entries) => _view.Get("m").Apply(FakeDevices.Update(entries));
 
