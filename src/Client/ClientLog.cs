@@ -31,6 +31,9 @@ internal static partial class ClientLog
     [LoggerMessage(9, LogLevel.Warning, "Request {RequestId}: attempt {Attempt} failed on {Device}, which goes on ({Reason}); one other device is asked")]
     public static partial void AttemptFailed(this ILogger log, string requestId, int attempt, string device, string reason);
 
+    [LoggerMessage(10, LogLevel.Debug, "The grid does not say which silos are dead ({Reason})")]
+    public static partial void DeadNotFound(this ILogger log, string reason);
+
     [LoggerMessage(
         20,
         LogLevel.Warning,

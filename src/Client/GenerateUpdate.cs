@@ -47,8 +47,8 @@ public sealed record GenerateUsage
 }
 
 /// <summary>
-/// An item of a request's stream: new tokens, or a heartbeat (no tokens, no finish), or the end. Exactly one item, the last,
-/// has a <see cref="Finish"/>; a failed request ends in an exception instead (<see cref="GridException"/>).
+/// An item of a request's stream: where it is (<see cref="Placed"/>, once), new tokens, or a heartbeat (no tokens, no finish), or the end.
+/// Exactly one item, the last, has a <see cref="Finish"/>; a failed request ends in an exception instead (<see cref="GridException"/>).
 /// </summary>
 [GenerateSerializer, Immutable]
 public sealed record GenerateUpdate
@@ -63,14 +63,21 @@ public sealed record GenerateUpdate
     [Id(2)]
     public GenerateUsage? Usage { get; init; }
 
-    /// <summary>With an attempt's first item: the id of the device that runs it.</summary>
+    /// <summary>With an attempt's first items: the id of the device that runs it.</summary>
     [Id(3)]
     public string? Device { get; init; }
 
     /// <summary>
-    /// With an attempt's first item: the class of arithmetic that the device computes in. Where several attempts make one stream, with the
-    /// first item that has tokens of each.
+    /// With an attempt's first answer: the class of arithmetic that the device computes in. Where several attempts make one stream, with
+    /// the first item that has tokens of each.
     /// </summary>
     [Id(4)]
     public string? Numerics { get; init; }
+
+    /// <summary>
+    /// With an attempt's first item, which comes before its device has been given the request: the process that will run it. Such an item
+    /// is no answer: the device may still refuse.
+    /// </summary>
+    [Id(5)]
+    public SiloAddress? Placed { get; init; }
 }

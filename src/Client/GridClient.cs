@@ -16,7 +16,11 @@ public sealed class GridClient : IGridClient
     // A frozen silo says nothing for so long at most before membership has it out.
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
+    // Asked again when it brings nothing.
+    private static readonly TimeSpan DeadTimeout = TimeSpan.FromSeconds(1);
+
     private readonly IGrainFactory _grains;
+    private readonly ILogger<GridClient> _log;
     private readonly TimeProvider _time;
     private readonly ModelTextCache _models;
     private readonly RequestStream _requests;
@@ -32,12 +36,12 @@ public sealed class GridClient : IGridClient
     /// <param name="local">The model that this process serves itself, asked for at the first request.</param>
     public GridClient(IGrainFactory grains, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> log, Lazy<ILocalModel>? local = null)
     {
-        (_grains, _time) = (grains, time);
+        (_grains, _time, _log) = (grains, time, log);
         _models = new ModelTextCache(grains, options.Value, time, log, local);
 
         // A failure is that of one request: another mode would keep it for all that follow.
         _sink = new Lazy<ITokenSink>(() => grains.CreateObjectReference<ITokenSink>(_inbox), LazyThreadSafetyMode.PublicationOnly);
-        _requests = new RequestStream(Start, options.Value, time, log);
+        _requests = new RequestStream(Start, FindDead, options.Value, time, log);
     }
 
     /// <inheritdoc/>
@@ -86,6 +90,21 @@ public sealed class GridClient : IGridClient
         catch (Exception exception) when (exception is not OperationCanceledException && RequestFailures.IsTransient(exception, resuming: false))
         {
             throw new GridException(GridError.Unavailable, $"The grid does not answer: {exception.Message}", exception);
+        }
+    }
+
+    private async Task<SiloAddress[]> FindDead(SiloAddress[] silos, CancellationToken cancellation)
+    {
+        try
+        {
+            IGridHealthGrain health = _grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
+            return await health.FindDead(silos).WaitAsync(DeadTimeout, _time, cancellation);
+        }
+        catch (Exception failure) when (!cancellation.IsCancellationRequested && RequestFailures.IsTransient(failure, resuming: false))
+        {
+            // The silo asked may be one of them. What nobody confirms is held against nobody.
+            _log.DeadNotFound(failure.Message);
+            return [];
         }
     }
 

@@ -22,4 +22,8 @@ public interface IGridHealthGrain : IGrainWithStringKey
     const string Key = "health";
 
     Task<GridHealth> Get();
+
+    /// <summary>Those of some processes that have ended, as membership knows; a silo that has come back is another process.</summary>
+    /// <param name="silos">Few.</param>
+    Task<SiloAddress[]> FindDead(SiloAddress[] silos);
 }

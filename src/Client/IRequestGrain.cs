@@ -7,8 +7,9 @@ namespace ServingGrid.Client;
 public interface IRequestGrain : IGrainWithStringKey
 {
     /// <summary>
-    /// Runs the request. Items follow as tokens appear, and a heartbeat at least every 500 ms. With <see cref="GenerateAttempt.Push"/> tokens
-    /// go there as they appear, and the items bring them again with the heartbeats: the stream is complete either way. The enumeration's
+    /// Runs the request. The first item says where, and only when the next one is asked for does the device get the request: whatever that
+    /// does to its process, the client knows whom it was given to. Items follow as tokens appear, and a heartbeat at least every 500 ms.
+    /// With <see cref="GenerateAttempt.Push"/> tokens go there as they appear, and the items bring them again with the heartbeats: the stream is complete either way. The enumeration's
     /// cancellation or early end frees everything within one step of the engine.
     /// </summary>
     /// <exception cref="GridException">After the items already yielded.</exception>

@@ -40,11 +40,17 @@ internal sealed class AnswerNumerics(GenerateRequest request, bool mayChange, IL
             return item;
         }
 
-        if (_attempt is { } now && now != Current)
+        if (_attempt is { } now)
         {
-            NoteChange(now);
-            (Current, Required) = (now, now);
-            _first ??= now;
+            if (now != Current)
+            {
+                NoteChange(now);
+                Current = now;
+                _first ??= now;
+            }
+
+            // Also when an answer that might have left its class went on in it.
+            Required = now;
         }
 
         _gone = false;
@@ -54,10 +60,12 @@ internal sealed class AnswerNumerics(GenerateRequest request, bool mayChange, IL
     }
 
     /// <summary>True when an attempt failed for want of a device of its class and the next one may run in any.</summary>
-    public bool TryRelease(Exception failure)
+    /// <param name="failure">What ended the attempt.</param>
+    /// <param name="isLast">There will be no next one.</param>
+    public bool TryRelease(Exception failure, bool isLast)
     {
         _gone = failure is GridException { Error: GridError.NumericsGone };
-        if (!_gone || !mayChange || Required is null)
+        if (!_gone || !mayChange || isLast || Required is null)
         {
             return false;
         }
@@ -67,7 +75,7 @@ internal sealed class AnswerNumerics(GenerateRequest request, bool mayChange, IL
     }
 
     /// <summary>Why a request ends that no device could go on with, beside what the last attempt said.</summary>
-    public string? Explain() => _gone
+    public string? Explain() => _gone && !mayChange
         ? $"no device of numerics class {Required}, in which the answer began, is left; "
             + "the others would go on with other tokens, which this client does not allow"
         : null;

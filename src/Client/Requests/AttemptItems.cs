@@ -15,6 +15,7 @@ internal sealed class AttemptItems(TimeProvider time)
     private int _streamed;
     private int _delivered;
     private string? _device;
+    private SiloAddress? _silo;
     private long? _admitted;
     private long? _lastSign;
 
@@ -29,6 +30,18 @@ internal sealed class AttemptItems(TimeProvider time)
             lock (_gate)
             {
                 return _device;
+            }
+        }
+    }
+
+    /// <summary>The process that runs the attempt, once it has said so.</summary>
+    public SiloAddress? Silo
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _silo;
             }
         }
     }
@@ -57,6 +70,13 @@ internal sealed class AttemptItems(TimeProvider time)
             if (item.Device is not null && _device is null)
             {
                 (_device, _admitted) = (item.Device, _lastSign);
+            }
+
+            if (item.Placed is not null)
+            {
+                // Nothing that a reader could go on with: another attempt may be the first to answer.
+                _silo ??= item.Placed;
+                return;
             }
 
             int known = _delivered - _streamed;

@@ -11,7 +11,8 @@ namespace ServingGrid.Client.Requests;
 /// </param>
 /// <param name="patience">Silence after which another one is started; null: never.</param>
 /// <param name="time">Clock.</param>
-internal sealed class AttemptRace(Func<int, AttemptReader?> open, Predicate<AttemptReader> isFinal, TimeSpan? patience, TimeProvider time)
+internal sealed class AttemptRace(
+    Func<int, AttemptReader?> open, Func<AttemptReader, ValueTask<bool>> isFinal, TimeSpan? patience, TimeProvider time)
 {
     /// <summary>Most attempts under way at once: by the time of the last, one second after the other, membership has found out.</summary>
     public const int Most = 4;
@@ -38,7 +39,11 @@ internal sealed class AttemptRace(Func<int, AttemptReader?> open, Predicate<Atte
             foreach (AttemptReader loser in _running)
             {
                 await loser.DisposeAsync();
-                isFinal(loser);
+            }
+
+            foreach (AttemptReader loser in _running)
+            {
+                await isFinal(loser);
             }
         }
     }
@@ -62,7 +67,7 @@ internal sealed class AttemptRace(Func<int, AttemptReader?> open, Predicate<Atte
 
         cancellation.ThrowIfCancellationRequested();
         AttemptReader settled = _running.Find(reader => reader.Answered is { IsCompletedSuccessfully: true, Result: true }) ?? _running.First(reader => reader.Answered.IsCompleted);
-        if (settled.Answered is { IsCompletedSuccessfully: true, Result: true } || isFinal(settled) || _running.Count == 1)
+        if (settled.Answered is { IsCompletedSuccessfully: true, Result: true } || await isFinal(settled) || _running.Count == 1)
         {
             return settled;
         }

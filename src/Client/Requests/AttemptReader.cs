@@ -42,6 +42,9 @@ internal sealed class AttemptReader : IAsyncDisposable
     /// <inheritdoc cref="AttemptItems.Device"/>
     public string? Device => _items.Device;
 
+    /// <inheritdoc cref="AttemptItems.Silo"/>
+    public SiloAddress? Silo => _items.Silo;
+
     /// <inheritdoc cref="AttemptItems.Lived"/>
     public TimeSpan? Lived => _items.Lived;
 

@@ -25,7 +25,8 @@ internal static class RequestFailures
     };
 
     /// <summary>
-    /// True when an attempt's silo was lost without a word: it died, froze or was cut off, which a client cannot tell apart.
+    /// True when an attempt's silo was lost without a word: it died, froze or was cut off, or this client stood still; which of them,
+    /// only the grid can tell.
     /// </summary>
     public static bool IsLoss(Exception? failure) => failure is TimeoutException or OrleansMessageRejectionException or ConnectionFailedException or IOException;
 

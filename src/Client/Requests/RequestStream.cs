@@ -11,7 +11,7 @@ internal delegate IAsyncEnumerable<GenerateUpdate> StartAttempt(GenerateAttempt 
 /// elsewhere with the prompt and every token received so far, so that none is lost and none comes twice. Elsewhere is a device that
 /// computes the same bits (<see cref="AnswerNumerics"/>).
 /// </summary>
-internal sealed class RequestStream(StartAttempt start, GridClientOptions options, TimeProvider time, ILogger log)
+internal sealed class RequestStream(StartAttempt start, FindDead findDead, GridClientOptions options, TimeProvider time, ILogger log)
 {
     /// <summary>Items with tokens or the finish; heartbeats are consumed here. The request must carry a seed.</summary>
     /// <exception cref="GridException">The request failed, or nothing answered in time.</exception>
@@ -20,7 +20,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
         List<int> generated = [];
         AnswerNumerics numerics = new(request, options.AllowNumericsChange, log);
         HashSet<string> avoid = [];
-        RequestBlame blame = new(request);
+        RequestBlame blame = new(request, findDead, time);
         GenerateUsage? firstUsage = null;
         bool accepted = false;
         long lastSign = time.GetTimestamp();
@@ -81,7 +81,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 }
 
                 device = reader.Device;
-                blame.Note(reader);
+                await blame.Note(reader, cancellation);
             }
 
             string? failed = failure is GridException { Error: GridError.RequestFailed } named ? named.Device : null;
@@ -99,11 +99,6 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 continue;
             }
 
-            if (device is not null)
-            {
-                avoid.Add(device);
-            }
-
             if (failure is GridException { Error: GridError.Overloaded, Device: { } full } && avoid.Add(full) && started < options.MaxAttempts)
             {
                 // Another may have room. The one that says no twice was the only one to ask.
@@ -111,7 +106,12 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 continue;
             }
 
-            if (numerics.TryRelease(failure!) && started < options.MaxAttempts)
+            if (device is not null)
+            {
+                avoid.Add(device);
+            }
+
+            if (numerics.TryRelease(failure!, isLast: started == options.MaxAttempts))
             {
                 ClientMetrics.RequestRetries.Add(1, new("model_name", request.Model), new("reason", "numerics class gone"));
                 continue;
@@ -121,9 +121,9 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
             await Recover(request, started, generated.Count, accepted, lastSign, failure!, numerics, cancellation);
         }
 
-        bool IsFinal(AttemptReader attempt)
+        async ValueTask<bool> IsFinal(AttemptReader attempt)
         {
-            blame.Note(attempt);
+            await blame.Note(attempt, cancellation);
             return blame.IsProven || attempt.Failure is { } failure and not GridException { Error: GridError.RequestFailed } && !RequestFailures.IsTransient(failure, resuming: true);
         }
 
@@ -145,7 +145,7 @@ internal sealed class RequestStream(StartAttempt start, GridClientOptions option
                 Request = request,
                 Number = started++,
                 Generated = [.. generated],
-                Avoid = [.. avoid.Union(blame.Failed)],
+                Avoid = [.. avoid.Union(blame.Failed).Union(blame.Lost)],
                 Failed = blame.Failed,
                 Numerics = numerics.Required,
                 ChangedFrom = numerics.ChangedFrom,

@@ -13,14 +13,14 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
     /// <exception cref="GridException">It may not, and the kind of error says what the client can do.</exception>
     public void Check(GenerateAttempt attempt)
     {
-        if (attempt.Failed.Contains(device.Identity.Id))
+        CheckModel(attempt.Request);
+        bool served = device.Identity.Model.Name == attempt.Request.Model;
+        bool failed = attempt.Failed.Contains(device.Identity.Id);
+        if (!served || failed || (attempt.Numerics is { } numerics && numerics != device.Identity.Numerics))
         {
-            // Placed here for want of another device.
-            throw new GridException(GridError.RequestFailed, $"Request {attempt.Request.RequestId} has failed on {device.Identity.Id} before.") { Device = device.Identity.Id };
+            CheckOthers(attempt, served, failed);
         }
 
-        CheckModel(attempt.Request);
-        CheckNumerics(attempt);
         if (!device.Role.Decodes() || device.Load().State != DeviceState.Serving)
         {
             throw new GridException(GridError.Unavailable, $"{device.Identity.Id} takes no requests now.");
@@ -44,28 +44,39 @@ internal sealed class RequestAdmission(LocalDevice device, GridView view)
         }
     }
 
-    private void CheckNumerics(GenerateAttempt attempt)
+    /// <summary>
+    /// Refuses an attempt that was placed here for want of another device at that moment. It is final only if a view that is fresh has none
+    /// that could take it, now or in a second: one that recovers or joins will, and a silo that knows nothing yet says nothing.
+    /// </summary>
+    private void CheckOthers(GenerateAttempt attempt, bool served, bool failed)
     {
         string model = attempt.Request.Model;
-        bool served = device.Identity.Model.Name == model;
-        if (served && (attempt.Numerics is null || attempt.Numerics == device.Identity.Numerics))
+        string id = device.Identity.Id;
+        if (view.Find(model) is { IsFresh: true } known)
         {
-            return;
-        }
+            // Reports keep a device in the view for some seconds after its silo died.
+            DeviceView[] left = [.. known.Devices.Where(CanTake)];
+            bool isHere = served && !failed;
+            bool isGone = attempt.Numerics is not null && !left.Any(other => other.Identity.Numerics == attempt.Numerics);
+            if (isGone && (isHere || left.Length > 0 || !failed))
+            {
+                throw new GridException(GridError.NumericsGone, $"No device of numerics class {attempt.Numerics} is left for model {model}.");
+            }
 
-        if (attempt.Numerics is { } numerics && view.Find(model) is { IsFresh: true } known && !known.Devices.Any(IsLeft))
-        {
-            throw new GridException(GridError.NumericsGone, $"No device of numerics class {numerics} is left for model {model}.");
+            if (failed && left.Length == 0)
+            {
+                string reason = $"Request {attempt.Request.RequestId} has failed on {id} before.";
+                throw new GridException(GridError.RequestFailed, reason) { Device = id };
+            }
         }
 
         throw new GridException(
             GridError.Unavailable,
-            served
-                ? $"{device.Identity.Id} computes in numerics class {device.Identity.Numerics}, not in {attempt.Numerics}."
-                : $"Model {model} is not on {device.Identity.Id}.");
+            failed ? $"Request {attempt.Request.RequestId} has failed on {id} before, and no other device takes it now."
+            : served ? $"{id} computes in numerics class {device.Identity.Numerics}, not in {attempt.Numerics}."
+            : $"Model {model} is not on {id}.");
 
-        // It can go on with the answer, if not at this moment. Reports keep a device in the view for some seconds after its silo died.
-        bool IsLeft(DeviceView other) => other.Identity.Numerics == attempt.Numerics && other.Load.Role.Decodes()
-            && other.Load.State is not (DeviceState.Draining or DeviceState.Failed);
+        bool CanTake(DeviceView other) => other.Load.Role.Decodes() && other.Load.State is not (DeviceState.Draining or DeviceState.Failed)
+            && !attempt.Failed.Contains(other.Identity.Id);
     }
 }

@@ -12,9 +12,10 @@ namespace ServingGrid.Grains.Requests;
 /// One attempt at one request, on the silo whose engine decodes it:
 /// <code>
 ///   1 check      the model is served here, in the answer's class of arithmetic; the device takes requests
-///   2 start      the engine accepts the sequence or refuses it at once; its prompt is computed here or elsewhere
-///   3 stream     tokens as they appear, a heartbeat when none does; where the client takes them as they appear, the heartbeats have them
-///   4 release    whatever happens, the engine drops the sequence within one step
+///   2 place      the client is told where the request is, before it can do anything to this process
+///   3 start      the engine accepts the sequence or refuses it at once; its prompt is computed here or elsewhere
+///   4 stream     tokens as they appear, a heartbeat when none does; where the client takes them as they appear, the heartbeats have them
+///   5 release    whatever happens, the engine drops the sequence within one step
 /// </code>
 /// </summary>
 [KvAwarePlacement]
@@ -45,7 +46,7 @@ internal sealed class RequestGrain(
         using IDisposable? scope = log.BeginScope(new Dictionary<string, object> { ["RequestId"] = requestId, ["Attempt"] = attempt.Number });
         GridMetrics.ActiveRequests.Add(1);
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using RequestInFlight request = requests.Begin(attempt, forPeer: false);
+        using RequestInFlight request = requests.Begin(attempt, forPeer: false, admission.Device.Numerics);
         using OrphanWatch watch = new(time, OrphanTimeout, () =>
         {
             GridMetrics.OrphanedRequests.Add(1);
@@ -67,6 +68,13 @@ internal sealed class RequestGrain(
             admission.Check(attempt);
 
             // :: 2
+            // Orleans runs ahead of an item that is there at once, and hands over one that was waited for before it asks for the next.
+            await Task.Yield();
+            watch.Enter();
+            yield return new GenerateUpdate { Device = admission.Device.Id, Placed = admission.Device.Silo };
+            watch.Leave();
+
+            // :: 3
             start = handover.Start(attempt, ended.Token);
             GenerateUpdate item = new() { Device = admission.Device.Id, Numerics = admission.Device.Numerics };
             while (!await IsDone(start, Heartbeat, ended.Token))
@@ -77,7 +85,7 @@ internal sealed class RequestGrain(
                 item = Beat;
             }
 
-            // :: 3
+            // :: 4
             StartedSequence sequence = await start;
             request.Started(sequence.Prefill);
 
@@ -98,7 +106,7 @@ internal sealed class RequestGrain(
         }
         finally
         {
-            // :: 4
+            // :: 5
             GridMetrics.ActiveRequests.Add(-1);
             DeactivateSoon();
             await ended.CancelAsync();

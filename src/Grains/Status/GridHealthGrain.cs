@@ -8,12 +8,15 @@ namespace ServingGrid.Grains.Status;
 /// Reads this silo's view, which is a fraction of a second old: probes come often, and the answer must not depend on a silo that is frozen.
 /// </summary>
 [StatelessWorker(1)]
-internal sealed class GridHealthGrain(GridView view) : Grain, IGridHealthGrain
+internal sealed class GridHealthGrain(GridView view, ISiloStatusOracle membership) : Grain, IGridHealthGrain
 {
     /// <summary>Most devices that a reason names.</summary>
     public const int MostNamed = 4;
 
     public Task<GridHealth> Get() => Task.FromResult(Read(view));
+
+    /// <summary>A silo that membership has never heard of is not dead: it may have joined a moment ago.</summary>
+    public Task<SiloAddress[]> FindDead(SiloAddress[] silos) => Task.FromResult(silos.Where(membership.IsDeadSilo).ToArray());
 
     /// <summary>How the grid is as far as this view knows.</summary>
     public static GridHealth Read(GridView view)

@@ -15,8 +15,12 @@ internal sealed class RequestsInFlight(TimeProvider time)
     public int Count => _requests.Count;
 
     /// <summary>Adds a request until it is disposed.</summary>
-    public RequestInFlight Begin(GenerateAttempt attempt, bool forPeer)
+    /// <param name="attempt">The request.</param>
+    /// <param name="forPeer">Only its prompt is computed, for another device.</param>
+    /// <param name="numerics">The class that it goes on in: an answer that may leave its class may as well stay in it.</param>
+    public RequestInFlight Begin(GenerateAttempt attempt, bool forPeer, string? numerics = null)
     {
+        attempt = attempt.ChangedFrom is { } from && from == numerics ? attempt with { ChangedFrom = null } : attempt;
         RequestInFlight request = new(attempt, forPeer, time.GetTimestamp(), ended => _requests.TryRemove(ended, out _));
         _requests[request] = true;
         return request;

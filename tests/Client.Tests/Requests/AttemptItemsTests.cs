@@ -8,6 +8,16 @@ public sealed class AttemptItemsTests
     private readonly AttemptItems _items = new(TimeProvider.System);
 
     [Fact]
+    public void Add_Placed_KnownAndNotHandedOn()
+    {
+        SiloAddress silo = SiloAddress.New(System.Net.IPAddress.Loopback, 1, 1);
+        _items.Add(new GenerateUpdate { Device = "d", Placed = silo });
+
+        Assert.Equal(("d", silo, TimeSpan.Zero), (_items.Device, _items.Silo, _items.Lived));
+        Assert.False(_items.Reader.TryRead(out _));
+    }
+
+    [Fact]
     public void Push_AheadOfTheStream_DeliveredOnce()
     {
         _items.Add(new GenerateUpdate { Device = "d" });

@@ -90,7 +90,7 @@ public sealed class RequestStreamBlameTests : RequestStreamScripts
                 _ = Task.Delay(50).ContinueWith(_ => failed.TrySetResult(), TaskScheduler.Default);
                 return [Failed("b")];
             },
-            new GridClientOptions { HedgeAfter = TimeSpan.FromMilliseconds(100), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(Patience);
+            new GridClientOptions { HedgeAfter = TimeSpan.FromSeconds(1), StartTimeout = TimeSpan.FromSeconds(60) }).WaitAsync(Patience);
 
         Assert.Single(items.SelectMany(item => item.Tokens));
         Assert.All(Attempts.Skip(2), attempt => Assert.Equal(["b"], attempt.Failed));
@@ -128,7 +128,90 @@ public sealed class RequestStreamBlameTests : RequestStreamScripts
         GridException failure = await Fails(attempt => [On($"silo-{attempt.Number}"), (Exception)Activator.CreateInstance(death)!]);
 
         Assert.Equal((GridError.RequestFailed, "silo-2"), (failure.Error, failure.Device));
-        Assert.Equal("Request r cannot be served: three silos were lost within a second of taking it.", failure.Message);
+        Assert.Equal("Request r cannot be served: three processes died, each within a second of taking it.", failure.Message);
+        Assert.Equal(3, Attempts.Count);
+    }
+
+    /// <summary>A request whose first step ends the process: nothing but the place has been heard by then.</summary>
+    [Fact]
+    public async Task Read_ThreeProcessesDieBeforeTheyAnswer_EndsAndNamesTheRequest()
+    {
+        GridException failure = await Fails(attempt => [Placed($"silo-{attempt.Number}"), new SiloUnavailableException()]);
+
+        Assert.Equal((GridError.RequestFailed, "silo-2"), (failure.Error, failure.Device));
+        Assert.Equal(3, Attempts.Count);
+        Assert.Equal(["silo-0", "silo-1"], Attempts[2].Avoid);
+    }
+
+    [Fact]
+    public async Task Read_HedgedAttemptsKillTheirProcessesBeforeTheyAnswer_EndsAndNamesTheRequest()
+    {
+        FakeTimeProvider time = new();
+        Task<List<GenerateUpdate>> read = Read(
+            attempt => [Placed($"silo-{attempt.Number}"), Timeout.InfiniteTimeSpan],
+            new GridClientOptions { StartTimeout = TimeSpan.FromSeconds(4) },
+            time);
+        await PassTime(time, read);
+
+        Assert.Equal(GridError.RequestFailed, (await Assert.ThrowsAsync<GridException>(() => read)).Error);
+        Assert.InRange(Attempts.Count, 3, 5);
+    }
+
+    /// <summary>A client that stands still misses the heartbeats of silos that live.</summary>
+    [Theory]
+    [InlineData(typeof(TimeoutException))]
+    [InlineData(typeof(SiloUnavailableException))]
+    public async Task Read_SilosAreLostAndLive_NobodyIsBlamed(Type failure)
+    {
+        IsDead = _ => false;
+        FakeTimeProvider time = new();
+        Task<List<GenerateUpdate>> read = Read(
+            attempt => attempt.Number < 4
+                ? [On($"silo-{attempt.Number}"), (Exception)Activator.CreateInstance(failure)!]
+                : [On("last"), Tokens(1), Finish(FinishReason.Stop)],
+            time: time);
+        await PassTime(time, read);
+
+        Assert.Single((await read).SelectMany(item => item.Tokens));
+        Assert.Equal(5, Attempts.Count);
+    }
+
+    [Fact]
+    public async Task Read_OneOfThreeLives_NobodyIsBlamed()
+    {
+        IsDead = silo => !silo.Equals(Process("silo-1"));
+        FakeTimeProvider time = new();
+        Task<List<GenerateUpdate>> read = Read(
+            attempt => attempt.Number < 3
+                ? [On($"silo-{attempt.Number}"), new TimeoutException()]
+                : [On("last"), Tokens(1), Finish(FinishReason.Stop)],
+            time: time);
+        await PassTime(time, read);
+
+        Assert.Single((await read).SelectMany(item => item.Tokens));
+    }
+
+    [Fact]
+    public async Task Read_OneDeviceFailsAndThreeProcessesDie_SaysWhatProvedIt()
+    {
+        GridException failure = await Fails(attempt => attempt.Number == 0
+            ? [On("a"), Failed("a")]
+            : [On($"silo-{attempt.Number}"), new SiloUnavailableException()]);
+
+        Assert.Equal("Request r cannot be served: three processes died, each within a second of taking it.", failure.Message);
+    }
+
+    /// <summary>Membership needs a second for a process that was killed.</summary>
+    [Fact]
+    public async Task Read_DeathsAreFoundOutLater_EndsWithTheThird()
+    {
+        FakeTimeProvider time = new();
+        long start = time.GetTimestamp();
+        IsDead = _ => time.GetElapsedTime(start) > TimeSpan.FromSeconds(1);
+        Task<List<GenerateUpdate>> read = Read(attempt => [Placed($"silo-{attempt.Number}"), new SiloUnavailableException()], time: time);
+        await PassTime(time, read);
+
+        Assert.Equal(GridError.RequestFailed, (await Assert.ThrowsAsync<GridException>(() => read)).Error);
         Assert.Equal(3, Attempts.Count);
     }
 

@@ -78,6 +78,37 @@ public sealed class RequestStreamNumericsTests : RequestStreamScripts
         Assert.Equal(["x", "y", "y", null], items.Select(item => item.Numerics));
     }
 
+    /// <summary>A device of the class has come back, or has become reachable, between the release and the next attempt.</summary>
+    [Fact]
+    public async Task Read_ReleasedButGoesOnInItsClass_TheClassIsRequiredAgain()
+    {
+        List<GenerateUpdate> items = await Read(
+            attempt => attempt.Number switch
+            {
+                0 => [In("x"), Tokens(1), new TimeoutException()],
+                1 => [Gone],
+                2 => [In("x"), Tokens(2), new TimeoutException()],
+                _ => [In("x"), Tokens(3), Finish(FinishReason.Stop)],
+            },
+            new GridClientOptions { AllowNumericsChange = true });
+
+        Assert.Equal([null, "x", null, "x"], Attempts.Select(attempt => attempt.Numerics));
+        Assert.Null(Attempts[3].ChangedFrom);
+        Assert.Equal(["x", "x", "x", null], items.Select(item => item.Numerics));
+    }
+
+    [Fact]
+    public async Task Read_MayChangeButTheClassGoesWithTheLastAttempt_SaysWhatTheGridSaid()
+    {
+        GridException failure = await Assert.ThrowsAsync<GridException>(() => Read(
+            attempt => attempt.Number == 0 ? [In("x"), Tokens(1), new TimeoutException()] : [Gone],
+            new GridClientOptions { AllowNumericsChange = true, MaxAttempts = 2 }));
+
+        Assert.Equal(GridError.Unavailable, failure.Error);
+        Assert.EndsWith(Gone.Message, failure.Message);
+        Assert.DoesNotContain("does not allow", failure.Message);
+    }
+
     /// <summary>That a class is gone is said by the grid alone: a device that is merely busy or lost is no reason to leave it.</summary>
     [Fact]
     public async Task Read_MayChangeButTheClassIsNotGone_StaysInIt()

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -21,6 +22,9 @@ public abstract class RequestStreamScripts
     /// <summary>Those that were waiting when they were cancelled.</summary>
     private protected int Cancelled => Volatile.Read(ref _cancelled);
 
+    /// <summary>Whether the grid says that a process is dead, when it is asked.</summary>
+    private protected Predicate<SiloAddress> IsDead { get; set; } = _ => true;
+
     private protected static GenerateRequest Request => new()
     {
         RequestId = "r",
@@ -30,14 +34,27 @@ public abstract class RequestStreamScripts
         Sampling = new SamplingOptions { Seed = 1 },
     };
 
+    /// <summary>A device's first answer, which follows <see cref="Placed"/>.</summary>
     private protected static GenerateUpdate On(string device) => new() { Device = device };
+
+    /// <summary>A device's process is about to get the attempt.</summary>
+    private protected static GenerateUpdate Placed(string device) => new() { Device = device, Placed = Process(device) };
+
+    /// <summary>The process of a device.</summary>
+    private protected static SiloAddress Process(string device) =>
+        SiloAddress.New(IPAddress.Loopback, 1, device.Aggregate(7, (hash, letter) => (hash * 31) + letter));
 
     private protected static GenerateUpdate Tokens(params int[] tokens) => new() { Tokens = [.. tokens.Select(token => new GeneratedToken(token))] };
 
     private protected static GenerateUpdate Finish(FinishReason reason) => new() { Finish = reason, Usage = Usage };
 
-    private protected static RequestStream New(StartAttempt start, GridClientOptions? options = null, TimeProvider? time = null) =>
-        new(start, options ?? new GridClientOptions(), time ?? TimeProvider.System, NullLogger.Instance);
+    private protected RequestStream New(StartAttempt start, GridClientOptions? options = null, TimeProvider? time = null) =>
+        new(
+            start,
+            (silos, _) => Task.FromResult(Array.FindAll(silos, IsDead)),
+            options ?? new GridClientOptions(),
+            time ?? TimeProvider.System,
+            NullLogger.Instance);
 
     /// <summary>Lets the stream's own time pass until it has ended.</summary>
     private protected static async Task PassTime(FakeTimeProvider time, Task read)
@@ -72,6 +89,11 @@ public abstract class RequestStreamScripts
             switch (step)
             {
                 case GenerateUpdate update:
+                    if (update is { Device: { } device, Placed: null })
+                    {
+                        yield return Placed(device);
+                    }
+
                     yield return update;
                     break;
                 case TimeSpan wait:

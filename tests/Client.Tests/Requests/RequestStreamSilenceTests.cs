@@ -50,6 +50,16 @@ public sealed class RequestStreamSilenceTests : RequestStreamScripts
     }
 
     [Fact]
+    public async Task Read_PlacedAndSilent_AnotherAnswersFirst()
+    {
+        List<GenerateUpdate> items = await Read(
+            attempt => attempt.Number == 0 ? [Placed("a"), Timeout.InfiniteTimeSpan] : [On("b"), Tokens(1), Finish(FinishReason.Stop)],
+            Hedged).WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal([1], items.SelectMany(item => item.Tokens).Select(token => token.Token));
+    }
+
+    [Fact]
     public async Task Read_AnswerIsLateButFirst_ItIsReadAndTheOtherCancelled()
     {
         TaskCompletionSource second = new();

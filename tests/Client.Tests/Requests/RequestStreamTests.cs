@@ -26,6 +26,18 @@ public sealed class RequestStreamTests : RequestStreamScripts
         Assert.Equal(new GenerateUsage { PromptTokens = 3, CachedTokens = 2, CompletionTokens = 3 }, items[^1].Usage);
     }
 
+    /// <summary>Where an attempt is says nothing of whether it is accepted: the gateway answers 429 only as long as none was.</summary>
+    [Fact]
+    public async Task Read_PlacedAndRefusedByTheOnlyDevice_Overloaded()
+    {
+        GridException failure = await Assert.ThrowsAsync<GridException>(() => Read(
+            _ => [Placed("a"), new GridException(GridError.Overloaded, "full") { Device = "a" }]));
+
+        Assert.Equal(GridError.Overloaded, failure.Error);
+        Assert.Equal(2, Attempts.Count);
+        Assert.Equal(["a"], Attempts[1].Avoid);
+    }
+
     [Fact]
     public async Task Read_StreamEndsWithoutFinish_GoesOnElsewhere()
     {

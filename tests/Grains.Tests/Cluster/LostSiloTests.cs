@@ -36,6 +36,36 @@ public sealed class LostSiloTests
         await cluster.AssertIdle();
     }
 
+    [Fact]
+    public async Task FindDead_SiloKilled_FoundByTheOthersAndNobodyElseIs()
+    {
+        await using GridCluster cluster = await GridCluster.Start(2);
+        SiloAddress unheard = SiloAddress.New(System.Net.IPAddress.Loopback, 65_000, int.MaxValue);
+        SiloAddress[] silos = [.. cluster.Silos.Select(silo => silo.SiloAddress), unheard];
+        IGridHealthGrain health = cluster.Grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
+        Assert.Empty(await health.FindDead(silos));
+
+        await cluster.Kill(cluster.Silos[1]);
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
+        SiloAddress[] dead = [];
+        while (dead.Length == 0)
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            try
+            {
+                dead = await health.FindDead(silos).WaitAsync(TimeSpan.FromSeconds(5));
+            }
+            catch (Exception failure) when (failure is OrleansException or TimeoutException)
+            {
+                // The call may have gone to the one that is no more.
+            }
+
+            await Task.Delay(50, CancellationToken.None);
+        }
+
+        Assert.Equal([silos[1]], dead);
+    }
+
     private static async Task<int[]> Count(GridCluster cluster, GenerateRequest request, int[] counts, int index)
     {
         List<int> tokens = [];

@@ -88,6 +88,7 @@ public sealed class SerializationTests
             Usage = new GenerateUsage { PromptTokens = 1, CachedTokens = 2, CompletionTokens = 3 },
             Device = "d",
             Numerics = "n",
+            Placed = FakeDevices.Identity(1).Silo,
         },
         new PushedTokens(1, 2, [Token], "n"),
         FakeDevices.Identity(1).Model with { Numerics = ["n"] },

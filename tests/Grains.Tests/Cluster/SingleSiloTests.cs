@@ -106,6 +106,33 @@ public sealed class SingleSiloTests(SingleSilo silo)
         await _cluster.AssertIdle();
     }
 
+    /// <summary>Whatever a request does to its process, the client knows by then where it is.</summary>
+    [Fact]
+    public async Task Generate_FirstItem_SaysWhereBeforeTheEngineHasTheRequest()
+    {
+        InferenceEngine engine = _cluster.Engines.Single();
+        Reservation[] places = await TakeAllPlaces(engine);
+        IRequestGrain grain = _cluster.Grains.GetGrain<IRequestGrain>($"placed/{Guid.NewGuid():N}");
+        GenerateAttempt attempt = new() { Request = GridCluster.Request(GridCluster.Prompt(20, 33), 1) };
+        await using (IAsyncEnumerator<GenerateUpdate> items = grain.Generate(attempt).GetAsyncEnumerator())
+        {
+            Assert.True(await items.MoveNextAsync());
+            Assert.Equal(_cluster.Silos.Single().SiloAddress, items.Current.Placed);
+            Assert.NotNull(items.Current.Device);
+
+            // Orleans runs ahead of its client if the item lets it.
+            await Task.Delay(500);
+            Assert.Equal(0, engine.Status.Waiting);
+            Task<bool> next = items.MoveNextAsync().AsTask();
+            await Until(() => engine.Status.Waiting == 1);
+            Assert.True(await next);
+            Assert.Null(items.Current.Placed);
+        }
+
+        Release(places);
+        await _cluster.AssertIdle();
+    }
+
     [Fact]
     public async Task Generate_ClientAsksNoMore_TheEngineIsToldWithinSeconds()
     {
@@ -113,6 +140,7 @@ public sealed class SingleSiloTests(SingleSilo silo)
         Reservation[] places = await TakeAllPlaces(engine);
         IRequestGrain grain = _cluster.Grains.GetGrain<IRequestGrain>($"orphan/{Guid.NewGuid():N}");
         await using IAsyncEnumerator<GenerateUpdate> items = grain.Generate(new GenerateAttempt { Request = GridCluster.Request(GridCluster.Prompt(20, 31), 1) }).GetAsyncEnumerator();
+        Assert.True(await items.MoveNextAsync());
         Assert.True(await items.MoveNextAsync());
         await Until(() => engine.Status.Waiting == 1);
 

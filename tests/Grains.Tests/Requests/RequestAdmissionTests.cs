@@ -82,10 +82,69 @@ public sealed class RequestAdmissionTests : IAsyncDisposable
         Assert.Equal(GridError.ModelChanged, Refusal(attempt with { Request = attempt.Request with { Fingerprint = "another" } }));
     }
 
+    [Fact]
+    public void Check_ItFailedHereAndNoOtherDeviceIsLeft_Final()
+    {
+        Know(
+            FakeDevices.Entry(1, FakeDevices.Load(state: DeviceState.Failed)),
+            FakeDevices.Entry(2, FakeDevices.Load(state: DeviceState.Draining)),
+            FakeDevices.Entry(3, FakeDevices.Load(role: DeviceRole.Prefill)),
+            FakeDevices.Entry(4));
+
+        GridException refusal = Assert.Throws<GridException>(() => _admission.Check(Failed(null, FakeDevices.Identity(4).Id)));
+        Assert.Equal((GridError.RequestFailed, _device.Identity.Id), (refusal.Error, refusal.Device));
+    }
+
+    /// <summary>Placed here for want of another at this moment: in a second there may be one.</summary>
+    [Theory]
+    [InlineData(DeviceState.Serving)]
+    [InlineData(DeviceState.Recovering)]
+    [InlineData(DeviceState.Joining)]
+    public void Check_ItFailedHereAndAnotherMayTakeItSoon_Unavailable(DeviceState state)
+    {
+        Know(FakeDevices.Entry(1, FakeDevices.Load(state: state)));
+
+        Assert.Equal(GridError.Unavailable, Refusal(Failed(null)));
+    }
+
+    [Fact]
+    public void Check_ItFailedHereAndTheViewIsTooOldOrMissing_Unavailable()
+    {
+        Assert.Equal(GridError.Unavailable, Refusal(Failed(null)));
+        Know(FakeDevices.Entry(1, FakeDevices.Load(state: DeviceState.Failed)));
+        _time.Advance(ModelView.MaxAge + TimeSpan.FromMilliseconds(1));
+
+        Assert.Equal(GridError.Unavailable, Refusal(Failed(null)));
+    }
+
+    [Fact]
+    public void Check_TheOnlyDeviceOfTheClassHasFailedIt_NumericsGoneWhileOthersAreLeft()
+    {
+        string own = _device.Identity.Numerics;
+        Know(FakeDevices.Entry(1, numerics: own), FakeDevices.Entry(2, numerics: "y"));
+
+        Assert.Equal(GridError.NumericsGone, Refusal(Failed(own, FakeDevices.Identity(1).Id)));
+        Assert.Equal(GridError.Unavailable, Refusal(Failed(own)));
+        Assert.Equal(GridError.RequestFailed, Refusal(Failed(own, FakeDevices.Identity(1).Id, FakeDevices.Identity(2).Id)));
+    }
+
+    /// <summary>It was placed on a device of another class, which could go on with it.</summary>
+    [Fact]
+    public void Check_TheOnlyDeviceOfTheClassHasFailedItAndThisIsAnother_NumericsGone()
+    {
+        Know(FakeDevices.Entry(1, numerics: "x"));
+
+        Assert.Equal(GridError.NumericsGone, Refusal(Attempt("x") with { Failed = [FakeDevices.Identity(1).Id] }));
+    }
+
     public ValueTask DisposeAsync() => _worker.DisposeAsync();
 
     private static GenerateAttempt Attempt(string? numerics, string model = "m") =>
         new() { Request = new GenerateRequest { RequestId = "r", Model = model, Prompt = [1] }, Numerics = numerics };
+
+    /// <summary>Has failed on this device, and on others.</summary>
+    private GenerateAttempt Failed(string? numerics, params string[] others) =>
+        Attempt(numerics) with { Failed = [_device.Identity.Id, .. others] };
 
     private void Know(params DeviceEntry[] entries) => _view.Get("m").Apply(FakeDevices.Update(entries));
 

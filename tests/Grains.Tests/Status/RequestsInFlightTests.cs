@@ -17,4 +17,16 @@ public sealed class RequestsInFlightTests
         RequestStatus status = Assert.Single(requests.List());
         Assert.Equal((3, "x"), (status.Attempt, status.ChangedFrom));
     }
+
+    [Theory]
+    [InlineData("x", null)]
+    [InlineData("y", "x")]
+    public void List_AnswerThatMayLeaveItsClass_SaysWhereItBeganOnlyIfItDoes(string numerics, string? expected)
+    {
+        RequestsInFlight requests = new(new FakeTimeProvider());
+        GenerateAttempt attempt = new() { Request = new GenerateRequest { RequestId = "r", Model = "m", Prompt = [1] }, ChangedFrom = "x" };
+        using RequestInFlight request = requests.Begin(attempt, forPeer: false, numerics);
+
+        Assert.Equal(expected, Assert.Single(requests.List()).ChangedFrom);
+    }
 }
