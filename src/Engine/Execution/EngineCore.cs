@@ -155,7 +155,7 @@ internal sealed class EngineCore
     public void Verify(Exception failure) => _probe.Verify(failure);
 
     /// <exception cref="InvalidOperationException">A block is lost, doubled or miscounted.</exception>
-    public void CheckIntegrity() => _blocks.CheckIntegrity(Ledger.Live);
+    public void CheckIntegrity() => _blocks.CheckIntegrity(Ledger.Live, _scheduler.Reserved);
 
     private void Fail(Sequence[] sequences, Sequence[] holders, EngineException reason)
     {
