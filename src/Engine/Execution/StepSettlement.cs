@@ -82,6 +82,7 @@ internal sealed class StepSettlement(
     /// <exception cref="DeviceFault">The device computes no numbers at all.</exception>
     private void NotNumbers(Sequence sequence)
     {
+        bool isReader = sequence.SharedBlocks > 0;
         bool isFetched = sequence.Prefill is { HasAnnounced: true };
         blocks.Distrust(sequence);
         if (!isFetched && !sequence.IsSecondTry)
@@ -95,8 +96,9 @@ internal sealed class StepSettlement(
         string message = $"the model's output for {sequence.Request.Id} is not a number";
         probe.Verify(new EngineException(EngineFailure.InvalidOutput, message));
 
-        // Blocks that another device is fetching cannot be computed anew: whoever waits for them asks elsewhere. Only a second try blames.
+        // Blocks that another device is fetching cannot be computed anew: whoever waits for them asks elsewhere. That is the second try of
+        // one that had read its own blocks alone. It is not the device's: prompts that fail anywhere would take it out of the choice.
         handovers.Fail(sequence, new EngineException(
-            sequence.IsSecondTry ? EngineFailure.InvalidOutput : EngineFailure.DeviceFailed, message));
+            isReader && !sequence.IsSecondTry ? EngineFailure.DeviceFailed : EngineFailure.InvalidOutput, message));
     }
 }
