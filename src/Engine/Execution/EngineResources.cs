@@ -71,7 +71,8 @@ internal sealed class EngineResources : IDisposable
         if (fitting < 3)
         {
             throw new ArgumentException(
-                $"{bytes} bytes hold {fitting} KV blocks of {Layout.BlockBytesAllLayers} bytes; at least 3 are needed, one of them for the engine itself",
+                $"{bytes} bytes hold {fitting} KV blocks of {Layout.BlockBytesAllLayers} bytes; "
+                + "at least 3 are needed, one of them for the engine itself",
                 nameof(options));
         }
 

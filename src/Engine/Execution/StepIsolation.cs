@@ -22,7 +22,8 @@ internal sealed class StepIsolation(Scheduler scheduler)
     public bool IsActive { get; private set; }
 
     /// <summary>
-    /// True when whole steps have failed too often without anybody to blame; until one of several sequences succeeds, also after a recovery.
+    /// True when whole steps have failed too often without anybody to blame; until one of several sequences succeeds, also after a
+    /// recovery.
     /// </summary>
     public bool IsVain => _vain >= MostVain;
 

@@ -154,7 +154,8 @@ public sealed class FaultTests
                 listener.EnableMeasurementEvents(instrument);
             }
         };
-        metrics.SetMeasurementEventCallback<double>((_, value, labels, _) => recovery = Math.Max(recovery, labels.Contains(new("engine", device)) ? value : 0));
+        metrics.SetMeasurementEventCallback<double>(
+            (_, value, labels, _) => recovery = Math.Max(recovery, labels.Contains(new("engine", device)) ? value : 0));
         metrics.Start();
         GenerateRequest request = GridCluster.Request(GridCluster.Prompt(30, 900), 20);
         int[] expected = (await cluster.Run(request)).Tokens;

@@ -1,5 +1,3 @@
-using ServingGrid.Kernels.Cpu.Simd;
-
 namespace ServingGrid.Kernels.Cpu.Attention;
 
 /// <summary>Sizes that attention derives from a cache and a layer's heads. Everything is counted in floats.</summary>

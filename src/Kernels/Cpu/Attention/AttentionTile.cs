@@ -77,7 +77,8 @@ internal static unsafe class AttentionTile<L, V>
             }
             else
             {
-                KvWiden<L, V>.Load(block, geometry, piece.KvHead + h, Math.Min(layout.BlockSize, furthest - start), piece.Keys, piece.Values);
+                int slots = Math.Min(layout.BlockSize, furthest - start);
+                KvWiden<L, V>.Load(block, geometry, piece.KvHead + h, slots, piece.Keys, piece.Values);
                 source = new KvSource(piece.Keys, geometry.PaddedSlots, piece.Values, geometry.PaddedHead, false, 0);
             }
 
@@ -131,7 +132,8 @@ internal static unsafe class AttentionTile<L, V>
 
         for (int i = 0; i < rows && !isDone; i++)
         {
-            Softmax<L, V>.Apply(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), state + i * stateFloats, stateFloats);
+            int own = Math.Min(blockSize, limits[first + i] - start);
+            Softmax<L, V>.Apply(scores + i * slots, slots, own, state + i * stateFloats, stateFloats);
         }
 
         float* output = state + AttentionGeometry.StateOutput;
