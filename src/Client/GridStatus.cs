@@ -136,6 +136,39 @@ public sealed record SiloDetails
     /// <summary>Decisions, fallbacks and failures since the process started, as on its <c>/metrics</c>.</summary>
     [Id(7)]
     public required IReadOnlyDictionary<string, long> Counters { get; init; }
+
+    /// <summary>What has gone wrong in its engine, and how it came back.</summary>
+    [Id(8)]
+    public EngineTroubles? Engine { get; init; }
+}
+
+/// <summary>What has gone wrong in an engine since its device was opened. Counters only grow.</summary>
+[GenerateSerializer, Immutable]
+public sealed record EngineTroubles
+{
+    /// <summary>Steps that failed as a whole.</summary>
+    [Id(0)]
+    public required long FailedSteps { get; init; }
+
+    /// <summary>Of these, failures that no sequence was to blame for and that nobody has noticed.</summary>
+    [Id(1)]
+    public required long TransientFailures { get; init; }
+
+    /// <summary>Sequences that ended by their own fault.</summary>
+    [Id(2)]
+    public required long BlamedSequences { get; init; }
+
+    /// <summary>How often it has given up all sequences and served again.</summary>
+    [Id(3)]
+    public required long Recoveries { get; init; }
+
+    /// <summary>How long the last recovery took; 0 before the first.</summary>
+    [Id(4)]
+    public required double LastRecoverySeconds { get; init; }
+
+    /// <summary>What went wrong last, in a step as a whole or with the device; null: nothing yet.</summary>
+    [Id(5)]
+    public string? LastFailure { get; init; }
 }
 
 /// <summary>A request in flight.</summary>

@@ -11,10 +11,13 @@ public sealed record EngineOptions
     /// <summary>Element type of the KV cache.</summary>
     public KvType KvType { get; init; } = KvType.F16;
 
-    /// <summary>Blocks of the KV cache; null: from <see cref="KvMemoryBytes"/>, or else from <see cref="KvMemoryFraction"/>.</summary>
+    /// <summary>
+    /// Blocks that sequences get; the engine has one more for itself. Null: from <see cref="KvMemoryBytes"/>, or else from <see
+    /// cref="KvMemoryFraction"/>.
+    /// </summary>
     public int? KvBlocks { get; init; }
 
-    /// <summary>Bytes of the KV cache.</summary>
+    /// <summary>Bytes of the KV cache, of which one block is the engine's own.</summary>
     public long? KvMemoryBytes { get; init; }
 
     /// <summary>Share of the device's free memory, once the weights are loaded, that the KV cache takes.</summary>

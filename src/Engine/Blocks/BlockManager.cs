@@ -37,12 +37,15 @@ internal sealed class BlockManager
     private readonly PrefixCache? _cache;
     private readonly int _blockSize;
 
-    // For AwaitsReservations, which is asked while a prompt finds no room: in every step.
-    private readonly HashSet<int> _reserved = [];
+    // For AwaitsReservations, which is asked several times in a step while a prompt finds no room: by block, how many reservations have it,
+    // and how many blocks some have.
+    private readonly int[] _reservations;
+    private int _reservedBlocks;
 
     public BlockManager(int blockCount, int blockSize, bool prefixCache)
     {
         Pool = new BlockPool(blockCount);
+        _reservations = new int[blockCount];
         _cache = prefixCache ? new PrefixCache(Pool) : null;
         _blockSize = blockSize;
     }
@@ -93,31 +96,39 @@ internal sealed class BlockManager
     /// True for a waiting sequence that would find no room even if every sequence had ended but the reserved ones, which other devices end.
     /// </summary>
     /// <param name="sequence">Holds no blocks.</param>
-    /// <param name="reserved">The sequences whose blocks other devices fill.</param>
-    public bool AwaitsReservations(Sequence sequence, List<Sequence> reserved)
+    public bool AwaitsReservations(Sequence sequence)
     {
-        if (reserved.Count == 0)
+        if (_reservedBlocks == 0)
         {
             return false;
-        }
-
-        _reserved.Clear();
-        foreach (Sequence holder in reserved)
-        {
-            foreach (int block in holder.Table.Blocks)
-            {
-                _reserved.Add(block);
-            }
         }
 
         // What they have of its prefix it shares with them.
         int shared = 0, matchable = MatchableBlocks(sequence);
         for (int i = 0; i < matchable && _cache!.TryFind(sequence.Hashes[i], out int block); i++)
         {
-            shared += _reserved.Contains(block) ? 1 : 0;
+            shared += _reservations[block] > 0 ? 1 : 0;
         }
 
-        return BlocksFor(sequence.Count) - shared > Pool.Count - _reserved.Count;
+        return BlocksFor(sequence.Count) - shared > Pool.Count - _reservedBlocks;
+    }
+
+    /// <summary>Another device fills the blocks of a sequence from now on; it keeps exactly these until that ends.</summary>
+    public void BeginReservation(Sequence sequence)
+    {
+        foreach (int block in sequence.Table.Blocks)
+        {
+            _reservedBlocks += _reservations[block]++ == 0 ? 1 : 0;
+        }
+    }
+
+    /// <summary>No other device fills its blocks any longer. It holds them still.</summary>
+    public void EndReservation(Sequence sequence)
+    {
+        foreach (int block in sequence.Table.Blocks)
+        {
+            _reservedBlocks -= --_reservations[block] == 0 ? 1 : 0;
+        }
     }
 
     /// <summary>One more block if the last token has no slot yet.</summary>
@@ -171,11 +182,14 @@ internal sealed class BlockManager
     }
 
     /// <summary>
-    /// New books: nothing can be found, nothing is being computed, and all blocks are free but those of <paramref name="holders"/>.
+    /// New books: nothing can be found, nothing is being computed or reserved, and all blocks are free but those of <paramref
+    /// name="holders"/>.
     /// </summary>
     public void Reset(IEnumerable<Sequence> holders)
     {
         _inWork.Clear();
+        Array.Clear(_reservations);
+        _reservedBlocks = 0;
         _cache?.Clear();
         Pool.Reset();
         foreach (Sequence holder in holders)
@@ -200,15 +214,25 @@ internal sealed class BlockManager
         sequence.Forget();
     }
 
-    /// <summary>Checks pool, index and announcements against the sequences that hold blocks.</summary>
+    /// <summary>
+    /// Checks pool, index, announcements and reservations against the sequences that hold blocks, and those of them that others fill.
+    /// </summary>
     /// <exception cref="InvalidOperationException">A block is lost, doubled or miscounted.</exception>
-    public void CheckIntegrity(IReadOnlyCollection<Sequence> holders)
+    public void CheckIntegrity(IReadOnlyCollection<Sequence> holders, IReadOnlyList<Sequence> reserved)
     {
         Pool.CheckIntegrity(holders.Select(holder => holder.Table));
         _cache?.CheckIntegrity();
         if (_inWork.Values.Any(owner => !holders.Contains(owner)))
         {
             throw new InvalidOperationException("a sequence without blocks is announced as computing one");
+        }
+
+        ILookup<int, Sequence> reservedBy = reserved
+            .SelectMany(sequence => sequence.Table.Blocks.ToArray(), (Sequence, Block) => (Sequence, Block))
+            .ToLookup(pair => pair.Block, pair => pair.Sequence);
+        if (reservedBy.Count != _reservedBlocks || _reservations.Where((count, block) => count != reservedBy[block].Count()).Any())
+        {
+            throw new InvalidOperationException("reserved blocks are miscounted");
         }
     }
 

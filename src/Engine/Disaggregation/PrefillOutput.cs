@@ -15,6 +15,9 @@ internal sealed class PrefillOutput(PrefillHandle handle, IPrefillSink sink, int
     /// <summary>Timestamp at which the pin ends, once the prompt is computed.</summary>
     public long Deadline { get; set; }
 
+    /// <summary>Somebody may be fetching its blocks: they cannot be computed anew.</summary>
+    public bool HasAnnounced { get; private set; }
+
     /// <summary>Announces blocks whose content is final.</summary>
     public void Announce(Sequence sequence, int blockSize)
     {
@@ -22,6 +25,7 @@ internal sealed class PrefillOutput(PrefillHandle handle, IPrefillSink sink, int
         if (ready > _announced)
         {
             Handle.Publish(sequence.Table.Blocks, ready);
+            HasAnnounced = true;
             sink.BlocksReady(Handle, _announced, ready - _announced);
             _announced = ready;
         }

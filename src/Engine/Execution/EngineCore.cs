@@ -88,6 +88,7 @@ internal sealed class EngineCore
         double seconds = _time.GetElapsedTime(start).TotalSeconds;
         if (!alone)
         {
+            _isolation.WholeStepSucceeded(_plan.Work.Count);
             _pace.Note(_plan.PromptTokens, _plan.Decodes, seconds);
         }
 
@@ -155,7 +156,7 @@ internal sealed class EngineCore
     public void Verify(Exception failure) => _probe.Verify(failure);
 
     /// <exception cref="InvalidOperationException">A block is lost, doubled or miscounted.</exception>
-    public void CheckIntegrity() => _blocks.CheckIntegrity(Ledger.Live);
+    public void CheckIntegrity() => _blocks.CheckIntegrity(Ledger.Live, _scheduler.Reserved);
 
     private void Fail(Sequence[] sequences, Sequence[] holders, EngineException reason)
     {
@@ -216,7 +217,7 @@ internal sealed class EngineCore
     /// <summary>
     /// Nothing of the step counts. Its sequences go on one at a time; one that fails alone is to blame, if the device computes at all.
     /// </summary>
-    /// <exception cref="DeviceFault">It does not.</exception>
+    /// <exception cref="DeviceFault">It does not, or not with several sequences at a time.</exception>
     private void StepFailed(Exception error, bool alone)
     {
         Statistics.NoteFailure(error.Message);
@@ -224,6 +225,11 @@ internal sealed class EngineCore
         if (alone || error is DeviceException)
         {
             _probe.Verify(error);
+        }
+
+        if (!alone && _plan.Work.Count > 1 && _isolation.IsVain)
+        {
+            throw new DeviceFault(error);
         }
 
         if (!alone)
@@ -245,7 +251,7 @@ internal sealed class EngineCore
     {
         if (_isolation.IsActive)
         {
-            _isolation.Clear();
+            _isolation.EndInVain();
             Statistics.CountTransientFailure();
             EngineLog.StepFailureWasTransient(_logger, DeviceName);
         }

@@ -58,6 +58,7 @@ internal sealed class EngineResources : IDisposable
         Model.Dispose();
     }
 
+    // Those of sequences. The probe's is one more, and is within what a number of bytes or the device's memory allows.
     private int CountBlocks(EngineOptions options, int context)
     {
         if (options.KvBlocks is { } blocks)
@@ -67,13 +68,16 @@ internal sealed class EngineResources : IDisposable
 
         long bytes = options.KvMemoryBytes ?? (long)(Device.FreeMemoryBytes * options.KvMemoryFraction);
         long fitting = bytes / Layout.BlockBytesAllLayers;
-        if (fitting < 2)
+        if (fitting < 3)
         {
-            throw new ArgumentException($"{bytes} bytes hold {fitting} KV blocks of {Layout.BlockBytesAllLayers} bytes; at least 2 are needed", nameof(options));
+            throw new ArgumentException(
+                $"{bytes} bytes hold {fitting} KV blocks of {Layout.BlockBytesAllLayers} bytes; "
+                + "at least 3 are needed, one of them for the engine itself",
+                nameof(options));
         }
 
         // More than every sequence at full length could use would lie idle.
         long useful = (long)options.MaxSequences * ((context + options.BlockSize - 1) / options.BlockSize);
-        return (int)Math.Max(2, Math.Min(Math.Min(fitting, useful), 1 << 24));
+        return (int)Math.Max(2, Math.Min(Math.Min(fitting - 1, useful), 1 << 24));
     }
 }

@@ -6,12 +6,26 @@ namespace ServingGrid.Engine.Execution;
 /// The sequences of a step that failed as a whole: they go on one at a time, each with what was planned for it, until one fails alone or
 /// all have passed. Engine's thread.
 /// </summary>
+/// <remarks>
+/// A failure of steps as such (their size, say) would go on like that for ever, at the speed of one sequence at a time: after <see
+/// cref="MostVain"/> times in a row that nobody was found, it is the device's.
+/// </remarks>
 internal sealed class StepIsolation(Scheduler scheduler)
 {
+    /// <summary>How often in a row nobody may be found.</summary>
+    public const int MostVain = 3;
+
     private readonly Queue<PlannedWork> _suspects = [];
+    private int _vain;
 
     /// <summary>True from a failed step until the last of its sequences has passed, or one is found.</summary>
     public bool IsActive { get; private set; }
+
+    /// <summary>
+    /// True when whole steps have failed too often without anybody to blame; until one of several sequences succeeds, also after a
+    /// recovery.
+    /// </summary>
+    public bool IsVain => _vain >= MostVain;
 
     /// <summary>Nothing of the plan was computed.</summary>
     public void Begin(StepPlan plan)
@@ -40,6 +54,16 @@ internal sealed class StepIsolation(Scheduler scheduler)
 
         return false;
     }
+
+    /// <summary>All have passed.</summary>
+    public void EndInVain()
+    {
+        Clear();
+        _vain++;
+    }
+
+    /// <summary>A step was computed that was not planned here.</summary>
+    public void WholeStepSucceeded(int sequences) => _vain = sequences > 1 ? 0 : _vain;
 
     public void Clear()
     {

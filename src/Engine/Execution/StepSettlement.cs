@@ -83,8 +83,9 @@ internal sealed class StepSettlement(
     private void NotNumbers(Sequence sequence)
     {
         bool isReader = sequence.SharedBlocks > 0;
+        bool isFetched = sequence.Prefill is { HasAnnounced: true };
         blocks.Distrust(sequence);
-        if (sequence.Prefill is null && !sequence.IsSecondTry)
+        if (!isFetched && !sequence.IsSecondTry)
         {
             EngineLog.StartsOver(logger, sequence.Request.Id);
             sequence.IsSecondTry = true;
@@ -95,8 +96,9 @@ internal sealed class StepSettlement(
         string message = $"the model's output for {sequence.Request.Id} is not a number";
         probe.Verify(new EngineException(EngineFailure.InvalidOutput, message));
 
-        // Blocks that another device is fetching cannot be computed anew: whoever waits for them asks elsewhere.
+        // Blocks that another device is fetching cannot be computed anew: whoever waits for them asks elsewhere. That is the second try of
+        // one that had read its own blocks alone. It is not the device's: prompts that fail anywhere would take it out of the choice.
         handovers.Fail(sequence, new EngineException(
-            sequence.Prefill is not null && isReader ? EngineFailure.DeviceFailed : EngineFailure.InvalidOutput, message));
+            isReader && !sequence.IsSecondTry ? EngineFailure.DeviceFailed : EngineFailure.InvalidOutput, message));
     }
 }

@@ -15,6 +15,7 @@ namespace ServingGrid.Engine.Scheduling;
 internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOptions options)
 {
     private readonly List<Sequence> _running = [];
+    private readonly List<Sequence> _reserved = [];
 
     /// <summary>Sequences that compute, in order.</summary>
     public IReadOnlyList<Sequence> Running => _running;
@@ -22,7 +23,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     public WaitingQueue Waiting { get; } = new();
 
     /// <summary>Sequences whose blocks another device fills.</summary>
-    public List<Sequence> Reserved { get; } = [];
+    public IReadOnlyList<Sequence> Reserved => _reserved;
 
     public long Preemptions { get; private set; }
 
@@ -99,7 +100,10 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
     /// <summary>Takes a sequence out of wherever it is; its blocks stay its own.</summary>
     public void Remove(Sequence sequence)
     {
-        _ = _running.Remove(sequence) || Waiting.Remove(sequence) || Reserved.Remove(sequence);
+        if (!_running.Remove(sequence) && !Waiting.Remove(sequence) && _reserved.Remove(sequence))
+        {
+            blocks.EndReservation(sequence);
+        }
     }
 
     private bool HandsOver()
@@ -139,7 +143,7 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
                 case Admission.SharesWork:
                     i++;
                     break;
-                case Admission.NoBlocks when blocks.AwaitsReservations(sequence, Reserved):
+                case Admission.NoBlocks when blocks.AwaitsReservations(sequence):
                     prefillsOnly = true;
                     if (sequence.Prefill is not null)
                     {
@@ -182,7 +186,8 @@ internal sealed class Scheduler(BlockManager blocks, PromptPace pace, EngineOpti
         if (sequence.Ticket is { Used: false })
         {
             sequence.Stage = SequenceStage.Reserved;
-            Reserved.Add(sequence);
+            _reserved.Add(sequence);
+            blocks.BeginReservation(sequence);
         }
         else
         {

@@ -20,6 +20,10 @@ internal sealed class EngineMetrics : IDisposable
         Gauge("vllm:kv_cache_usage_perc", status => status.TotalBlocks == 0 ? 0 : 1 - ((double)status.FreeBlocks / status.TotalBlocks), "Share of the KV blocks that sequences hold (0 … 1).");
         Gauge("servinggrid_cached_blocks", status => status.CachedBlocks, "KV blocks that the prefix cache can find.");
         Gauge("servinggrid_engine_up", status => status.Health == EngineHealth.Serving ? 1 : 0, "1 while the engine takes requests.");
+        Gauge(
+            "servinggrid_engine_last_recovery_seconds",
+            status => status.LastRecoverySeconds,
+            "How long the engine's last recovery took; 0 before the first.");
         Counter("vllm:prefix_cache_queries_total", status => status.CachedPromptTokens + status.ComputedPromptTokens, "Prompt tokens looked up in the prefix cache.");
         Counter("vllm:prefix_cache_hits_total", status => status.CachedPromptTokens, "Prompt tokens found there.");
         Counter("vllm:num_preemptions_total", status => status.Preemptions, "Sequences that lost their blocks and were computed again.");

@@ -1,4 +1,5 @@
 using ServingGrid.Client;
+using ServingGrid.Engine;
 using ServingGrid.Grains.Devices;
 using ServingGrid.Grains.Disaggregation;
 using ServingGrid.Grains.Grid;
@@ -14,10 +15,11 @@ internal sealed class SiloDetailsReader(
 
     private SiloDetails ReadSilo()
     {
+        EngineStatus engine = device.Worker.Engine.Status;
         ModelView? model = view.Find(device.Identity.Model.Name);
         return new SiloDetails
         {
-            CachedBlocks = device.Worker.Engine.Status.CachedBlocks,
+            CachedBlocks = engine.CachedBlocks,
             ViewAge = model is null || model.Age == TimeSpan.MaxValue ? null : Math.Round(model.Age.TotalSeconds, 3),
             ViewIsFresh = model is { IsFresh: true },
             ViewDevices = model?.Devices.Count ?? 0,
@@ -25,6 +27,15 @@ internal sealed class SiloDetailsReader(
             RequestCount = requests.Count,
             Requests = requests.List(),
             Counters = counters.Read(),
+            Engine = new EngineTroubles
+            {
+                FailedSteps = engine.FailedSteps,
+                TransientFailures = engine.TransientFailures,
+                BlamedSequences = engine.BlamedSequences,
+                Recoveries = engine.Recoveries,
+                LastRecoverySeconds = engine.LastRecoverySeconds,
+                LastFailure = engine.LastFailure,
+            },
         };
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ServingGrid.Engine.Disaggregation;
+using ServingGrid.Engine.Tests.Disaggregation;
 using ServingGrid.Engine.Tests.Support;
 using ServingGrid.Kernels;
 using ServingGrid.Model;
@@ -157,6 +158,47 @@ public sealed class ContaminationTests
         Assert.False(sink.HasNaN);
         await neighbours.AssertUndisturbedAsync();
         Assert.Empty(rig.Engine.ReadCacheEvents(-1).Stored.Intersect(Hashes(rig.Engine, prompt)));
+        await rig.AssertIdleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Prefill_KeysAreSpoiledOnceBeforeAnythingIsAnnounced_IsComputedAnew(bool prefixIsKnown)
+    {
+        SequenceRequest request = EngineRig.Request(MarkedSequences.Prompt(30, 1), 1);
+        await using var clean = new EngineRig();
+        int[] expected = (await clean.GenerateAsync(request)).Tokens;
+        var device = new HookedDevice();
+        await using var rig = new EngineRig(device: device);
+        bool once = false;
+        device.OnAppended = SpoilMarked(device, layer: 1, position: 20, () => !once && (once = true));
+        if (prefixIsKnown)
+        {
+            // The receiver has these two blocks and is not told of them.
+            await rig.GenerateAsync(EngineRig.Request(request.Prompt[..17], 1));
+        }
+
+        var sink = new CollectingSink();
+        PrefillHandle handle = rig.Engine.SubmitPrefill(request, prefixIsKnown ? 16 : 0, sink).Accepted!;
+        Assert.Equal(expected[0], (await sink.Completed.WaitAsync(TimeSpan.FromMinutes(1))).First.Token);
+        Assert.True(once);
+        Assert.Equal(0, rig.Engine.Status.BlamedSequences);
+        handle.Release();
+        await rig.AssertIdleAsync();
+    }
+
+    [Fact]
+    public async Task Prefill_KeysAreSpoiledWheneverBeforeAnythingIsAnnounced_BlamesItTheSecondTime()
+    {
+        var device = new HookedDevice();
+        await using var rig = new EngineRig(device: device);
+        int tries = 0;
+        device.OnAppended = SpoilMarked(device, layer: 1, position: 20, () => ++tries > 0);
+        var sink = new GatheringSink();
+        Assert.NotNull(rig.Engine.SubmitPrefill(EngineRig.Request(MarkedSequences.Prompt(30, 1), 1), 0, sink).Accepted);
+        EngineException e = await sink.Failure.WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.Equal((EngineFailure.InvalidOutput, 2, 0), (e.Failure, tries, sink.Blocks));
         await rig.AssertIdleAsync();
     }
 

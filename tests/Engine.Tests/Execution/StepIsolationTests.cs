@@ -190,14 +190,14 @@ public sealed class StepIsolationTests
         var random = new Random(seed);
         var device = new HookedDevice();
         int calls = 0;
-        int next = 20;
+        int next = 40;
         bool armed = true;
         device.OnOperation = (operation, batch) =>
         {
-            // Never twice in a row: alone, every sequence passes.
-            if (++calls >= next && armed && batch.SequenceCount > 1)
+            // Never twice in a row: alone, every sequence passes, and then a step of several does.
+            if (batch.SequenceCount > 1 && ++calls >= next && armed)
             {
-                next = calls + random.Next(20, 400);
+                next = calls + random.Next(40, 400);
                 throw Fault(random.Next(2) == 0);
             }
         };
@@ -210,6 +210,50 @@ public sealed class StepIsolationTests
         EngineStatus status = rig.Engine.Status;
         Assert.True(status is { Health: EngineHealth.Serving, BlamedSequences: 0, Preemptions: > 0, TransientFailures: > 0 }, $"{status}");
         Assert.Equal(status.FailedSteps, status.TransientFailures);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Step_FailsWheneverItHasSeveralSequences_RecoversAndIsLostInTheEnd(bool deviceException)
+    {
+        var device = new HookedDevice();
+        await using var rig = new EngineRig(EngineRig.SmallOptions with { MaxFailures = 2 }, device: device);
+        using var submitted = new ManualResetEventSlim();
+        device.OnStep = batch =>
+        {
+            submitted.Wait();
+            if (batch.SequenceCount > 1)
+            {
+                throw Fault(deviceException);
+            }
+        };
+        for (int round = 1; round <= 3; round++)
+        {
+            submitted.Reset();
+            var streams = Neighbours.Start(rig);
+            submitted.Set();
+            foreach (SequenceHandle handle in streams.Handles)
+            {
+                EngineException e = await Assert.ThrowsAsync<EngineException>(() => EngineRig.ReadAsync(handle));
+                Assert.Equal((EngineFailure.DeviceFailed, false), (e.Failure, e.BlamesSequence));
+                Assert.Contains("broken device", e.Message);
+            }
+
+            EngineHealth expected = round < 3 ? EngineHealth.Serving : EngineHealth.Failed;
+            await rig.UntilAsync(status => status.Health == expected && status.Recoveries == Math.Min(round, 2));
+
+            // What has one sequence at a time is served in between, and proves nothing.
+            if (round < 3)
+            {
+                Assert.Equal(4, (await rig.GenerateAsync(EngineRig.Request(EngineRig.Prompt(20, round), 4))).Tokens.Length);
+            }
+        }
+
+        await rig.Engine.Lost.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        EngineStatus status = rig.Engine.Status;
+        Assert.Equal((0, 3, 6), (status.BlamedSequences, status.TransientFailures, status.FailedSteps));
+        Assert.Contains("broken device", status.Failure);
     }
 
     [Fact]

@@ -76,6 +76,15 @@ public sealed class SerializationTests
         RequestCount = 5,
         Requests = [new RequestStatus { Id = "r", Attempt = 1, Stage = "decode", Age = 0.3, PromptTokens = 4, GeneratedTokens = 5, ChangedFrom = "o" }],
         Counters = new Dictionary<string, long> { ["c"] = 6 },
+        Engine = new EngineTroubles
+        {
+            FailedSteps = 7,
+            TransientFailures = 8,
+            BlamedSequences = 9,
+            Recoveries = 10,
+            LastRecoverySeconds = 0.11,
+            LastFailure = "f",
+        },
     };
 
     public static TheoryData<object> Messages =>
@@ -113,6 +122,7 @@ public sealed class SerializationTests
         },
         new CatalogAnswer([FakeDevices.Identity(1).Model], true),
         new DeviceDetails(Details, Handovers),
+        new GridHealth { Models = ["m"], Reason = "r" },
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3), Numerics = "n" },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
         new GridHealth { Models = ["m"], Reason = "no" },

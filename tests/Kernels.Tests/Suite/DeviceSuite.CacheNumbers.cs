@@ -80,6 +80,54 @@ public abstract partial class DeviceSuite
         }
     }
 
+    /// <summary>Queries far beyond F16's numbers, and keys so small that the scores are ordinary ones.</summary>
+    [Theory]
+    [InlineData(KvType.F16, 1)]
+    [InlineData(KvType.F16, 48)]
+    [InlineData(KvType.F32, 48)]
+    public void Attention_QueriesOfAMillion_MatchReference(KvType type, int rows)
+    {
+        KvLayout layout = OfNumbers with { Type = type };
+        float[] Run(Device device)
+        {
+            using KvCache cache = device.AllocateKvCache(layout, 2);
+            byte[] bytes = new byte[2 * layout.BlockBytes];
+            float[] keys = Numbers.Normal(31, 2 * 64 * 64);
+            float[] values = Numbers.Normal(32, keys.Length);
+            for (int i = 0; i < keys.Length; i++)
+            {
+                (int block, int head, int slot, int dimension) = (i / 4096, i / 2048 % 2, i / 64 % 32, i % 64);
+                Span<byte> data = bytes.AsSpan(block * layout.BlockBytes, layout.BlockBytes);
+                Put(data, layout.KeyOffset(head, dimension, slot), keys[i] * 1e-6f);
+                Put(data, layout.ValueOffset(head, slot, dimension), values[i]);
+            }
+
+            device.Scatter(cache, 0, 1, [0, 1], bytes);
+            using Tensor query = device.AllocateTensor(rows, NumbersOfARow);
+            using Tensor output = device.AllocateTensor(rows, NumbersOfARow);
+            device.Write(query, 0, rows, [.. Numbers.Normal(33, rows * NumbersOfARow).Select(x => x * 1e6f)]);
+            var batch = new StepBatch(rows, 1);
+            batch.AddSequence(new int[rows], 63 - rows, [0, 1], 32, 0);
+            device.BeginStep(batch);
+            device.Attention(query, cache, 0, new AttentionShape(2, 2, 64), output);
+            return ReadAll(device, output, rows);
+        }
+
+        AssertClose(OnBoth(Run), ArithmeticTolerance + 1e-3, $"attention of large queries, {type}");
+
+        void Put(Span<byte> bytes, int element, float number)
+        {
+            if (type == KvType.F16)
+            {
+                MemoryMarshal.Cast<byte, Half>(bytes)[element] = (Half)number;
+            }
+            else
+            {
+                MemoryMarshal.Cast<byte, float>(bytes)[element] = number;
+            }
+        }
+    }
+
     /// <summary>Attention over one position is that position's value, whatever an F16 says: also infinities, which no device writes but another program's cache may hold.</summary>
     [Fact]
     public void Attention_EveryHalfAsTheOnlyValue_IsThatValue()

@@ -1,5 +1,3 @@
-using ServingGrid.Kernels.Cpu.Simd;
-
 namespace ServingGrid.Kernels.Cpu.Attention;
 
 /// <summary>Sizes that attention derives from a cache and a layer's heads. Everything is counted in floats.</summary>
@@ -47,9 +45,6 @@ internal readonly record struct AttentionGeometry(AttentionShape Shape, KvLayout
 
     /// <summary>One block's keys and values can be multiplied where they lie, by a product that reads F16.</summary>
     public bool ReadsInPlace => IsPlain && Layout.Type == KvType.F16;
-
-    /// <summary>What queries and probabilities must be multiplied by: 2^112 where F16 is widened without an instruction for it (<see cref="HalfFloats"/>).</summary>
-    public float Unit(bool readsHalf) => readsHalf || Layout.Type != KvType.F16 ? 1f : HalfFloats.Scale;
 
     /// <summary>Working memory for the keys of a block: [headSize][PaddedSlots].</summary>
     public int KeyFloats => Shape.HeadSize * PaddedSlots;

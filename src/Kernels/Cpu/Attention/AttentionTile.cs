@@ -14,8 +14,7 @@ namespace ServingGrid.Kernels.Cpu.Attention;
 /// </para>
 /// <para>
 /// Few rows read F16 keys and values where they lie, all heads of many blocks in one call (<see cref="BlockProduct.RunBlocks"/>). For many rows,
-/// a block is widened to F32 once, in working memory that stays in the first-level cache. Where the product cannot convert, F16 values enter as
-/// their value times 2^-112 (<see cref="HalfFloats"/>), and the queries and the probabilities carry 2^112 instead.
+/// and where the product cannot convert, a block is widened to F32 once, in working memory that stays in the first-level cache.
 /// </para>
 /// <para>
 /// Slots beyond a row's position may hold anything, even NaN: their scores are replaced before the maximum is taken, and no row's
@@ -78,8 +77,8 @@ internal static unsafe class AttentionTile<L, V>
             }
             else
             {
-                float unit = product.ReadsHalf ? HalfFloats.Scale : 1f;
-                KvWiden<L, V>.Load(block, geometry, piece.KvHead + h, Math.Min(layout.BlockSize, furthest - start), unit, piece.Keys, piece.Values);
+                int slots = Math.Min(layout.BlockSize, furthest - start);
+                KvWiden<L, V>.Load(block, geometry, piece.KvHead + h, slots, piece.Keys, piece.Values);
                 source = new KvSource(piece.Keys, geometry.PaddedSlots, piece.Values, geometry.PaddedHead, false, 0);
             }
 
@@ -131,10 +130,10 @@ internal static unsafe class AttentionTile<L, V>
             }
         }
 
-        float unit = geometry.Unit(product.ReadsHalf);
         for (int i = 0; i < rows && !isDone; i++)
         {
-            Softmax<L, V>.Apply(scores + i * slots, slots, Math.Min(blockSize, limits[first + i] - start), unit, state + i * stateFloats, stateFloats);
+            int own = Math.Min(blockSize, limits[first + i] - start);
+            Softmax<L, V>.Apply(scores + i * slots, slots, own, state + i * stateFloats, stateFloats);
         }
 
         float* output = state + AttentionGeometry.StateOutput;

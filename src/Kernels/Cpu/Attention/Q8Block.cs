@@ -26,7 +26,7 @@ internal static unsafe class Q8Block<L, V>
         byte* keys = block + layout.KeysOf(kvHead);
         byte* values = block + layout.ValuesOf(kvHead);
         Scores(keys, layout, query, scores);
-        Softmax<L, V>.Apply(scores, geometry.PaddedSlots, seen, 1f, state, geometry.StateFloats);
+        Softmax<L, V>.Apply(scores, geometry.PaddedSlots, seen, state, geometry.StateFloats);
         float scale = Q8Numbers<L, V>.ToShorts(scores, (float*)(values + layout.HeadElements), seen, layout.BlockSize, weights);
         Values((sbyte*)values, layout, weights, (seen + 1) / KvLayout.ValuesTogether, scale, state + AttentionGeometry.StateOutput);
     }

@@ -12,9 +12,9 @@ internal static unsafe class Softmax<L, V>
     where L : ILanes<V>
     where V : unmanaged
 {
-    /// <summary>Scores to probabilities times <paramref name="unit"/>; updates maximum and sums, rescales the output.</summary>
+    /// <summary>Scores to probabilities; updates maximum and sums, rescales the output.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Apply(float* scores, int slots, int seen, float unit, float* state, int stateFloats)
+    public static void Apply(float* scores, int slots, int seen, float* state, int stateFloats)
     {
         if (seen <= 0)
         {
@@ -43,7 +43,6 @@ internal static unsafe class Softmax<L, V>
         }
 
         V shift = L.Broadcast(state[0]);
-        V scale = L.Broadcast(unit);
         float* sums = state + AttentionGeometry.StateSums;
         for (int i = 0; i < slots; i += L.Count)
         {
@@ -55,7 +54,7 @@ internal static unsafe class Softmax<L, V>
 
             float* lane = sums + i % 16;
             L.Store(lane, L.Add(L.Load(lane), p));
-            L.Store(scores + i, L.Multiply(p, scale));
+            L.Store(scores + i, p);
         }
     }
 

@@ -149,12 +149,12 @@ internal sealed unsafe class AttentionWork(DeviceContext context) : ParallelWork
     private byte* Keys(in AttentionUnit unit, int piece) => _cache.Keys(
         _layer, _batch.Blocks[_batch.Sequences[unit.Sequence].FirstBlock + piece * _geometry.PieceBlocks], unit.KvHead);
 
-    /// <summary>Rows by query position, then head; scaled by 1/√headSize, by log2 e for a softmax in powers of two (and by what the cache's element type asks for).</summary>
+    /// <summary>Rows by query position, then head; scaled by 1/√headSize, by log2 e for a softmax in powers of two.</summary>
     private void PackQueries(in AttentionUnit unit, int kvHead, in SequenceRows sequence, int* limits, float* packed, int padded)
     {
         int headSize = _geometry.Shape.HeadSize;
         int group = _geometry.Group;
-        float scale = Log2E / MathF.Sqrt(headSize) * _geometry.Unit(context.Lanes.Product.ReadsHalf);
+        float scale = Log2E / MathF.Sqrt(headSize);
         for (int r = 0; r < padded; r++)
         {
             int query = unit.FirstQuery + r / group;

@@ -41,7 +41,7 @@ public sealed unsafe class AttentionStateTests
         fixed (float* st = state, s = scores)
         {
             AttentionState<Lanes128, Vector128<float>>.Clear(st, Floats);
-            Softmax<Lanes128, Vector128<float>>.Apply(s, 32, score is null ? 0 : 32, 1f, st, Floats);
+            Softmax<Lanes128, Vector128<float>>.Apply(s, 32, score is null ? 0 : 32, st, Floats);
             for (int d = 0; d < HeadSize; d++)
             {
                 st[AttentionGeometry.StateOutput + d] = 3 * scores.Sum();

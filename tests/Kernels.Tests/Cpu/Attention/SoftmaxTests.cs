@@ -39,7 +39,7 @@ public sealed unsafe class SoftmaxTests
             AttentionState<Lanes128, Vector128<float>>.Clear(st, StateFloats);
             for (int block = 0; block < Blocks; block++)
             {
-                Softmax<Lanes128, Vector128<float>>.Apply(s + block * Slots, Slots, Math.Min(Slots, seen - block * Slots), 1f, st, StateFloats);
+                Softmax<Lanes128, Vector128<float>>.Apply(s + block * Slots, Slots, Math.Min(Slots, seen - block * Slots), st, StateFloats);
 
                 // The first output adds up the probabilities themselves: a value of 1 everywhere.
                 st[AttentionGeometry.StateOutput] += scores.Skip(block * Slots).Take(Slots).Sum();
@@ -81,7 +81,7 @@ public sealed unsafe class SoftmaxTests
                     Assert.Equal(!raises, product.RunSoftmax(rows, q, depth, source, a, st, StateFloats));
                     for (int r = 0; r < rows && !raises; r++)
                     {
-                        Softmax<Lanes128, Vector128<float>>.Apply(s + r * Slots, Slots, Slots, 1f, e + r * StateFloats, StateFloats);
+                        Softmax<Lanes128, Vector128<float>>.Apply(s + r * Slots, Slots, Slots, e + r * StateFloats, StateFloats);
                     }
 
                     _ = raises ? refused++ : done++;
@@ -221,7 +221,7 @@ public sealed unsafe class SoftmaxTests
         {
             for (int r = 0; r < rows; r++)
             {
-                Softmax<Lanes128, Vector128<float>>.Apply(scores + (r * Slots), Slots, Slots, 1f, states + (r * stateFloats), stateFloats);
+                Softmax<Lanes128, Vector128<float>>.Apply(scores + (r * Slots), Slots, Slots, states + (r * stateFloats), stateFloats);
             }
         }
 
