@@ -95,7 +95,8 @@ internal static class GridConnections
             await next(connection);
         });
 
-    // What was written last says why the connection ends, and an abort would throw it away: the other side goes first, if it does so in time.
+    // What was written last says why the connection ends, and an abort would throw it away: the other side goes first, if it does so in
+    // time.
     private static async Task CloseAsync(IDuplexPipe transport, CancellationToken cancellation)
     {
         try

@@ -1,8 +1,8 @@
 namespace ServingGrid.Gateway.Http;
 
 /// <summary>
-/// How fast a sender must be: whoever falls behind a rate for longer than a patience is late. What came fast earlier counts for no more than
-/// the patience, so that a burst does not pay for a long silence. For one thread at a time.
+/// How fast a sender must be: whoever falls behind a rate for longer than a patience is late. What came fast earlier counts for no more
+/// than the patience, so that a burst does not pay for a long silence. For one thread at a time.
 /// </summary>
 /// <param name="BytesPerSecond">The least rate.</param>
 /// <param name="Patience">For so long nothing may come.</param>
@@ -21,8 +21,8 @@ internal readonly record struct LeastPace(double BytesPerSecond, TimeSpan Patien
 }
 
 /// <summary>
-/// A body on its way in, and its share of <see cref="LargeRequests"/>' memory. One that is too slow is ended; one that is slow is ended when
-/// another needs its room. What the reader calls is for one thread, the rest is thread-safe.
+/// A body on its way in, and its share of <see cref="LargeRequests"/>' memory. One that is too slow is ended; one that is slow is ended
+/// when another needs its room. What the reader calls is for one thread, the rest is thread-safe.
 /// </summary>
 internal sealed class Upload : IDisposable
 {
