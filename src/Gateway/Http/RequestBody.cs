@@ -134,5 +134,8 @@ internal sealed class RequestBody : IDisposable
     }
 
     private static ApiException TooSlow() => new(new ApiError(
-        StatusCodes.Status408RequestTimeout, "invalid_request_error", "The request's body came too slowly.") { Code = "request_timeout" });
+        StatusCodes.Status408RequestTimeout, "invalid_request_error", "The request's body came too slowly.")
+    {
+        Code = "request_timeout",
+    });
 }
