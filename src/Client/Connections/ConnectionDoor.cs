@@ -27,10 +27,12 @@ public sealed partial class ConnectionDoor
     private readonly LinkedList<ConnectionPlace> _strangers = new();
     private readonly LinkedList<ConnectionPlace> _resting = new();
     private int _count;
+    private int _listeners;
     private long? _logged;
 
     /// <param name="port">What the port is called in metrics and in the log ("http").</param>
-    /// <param name="limit">Most connections at a time, those that come and go included; at least 2.</param>
+    /// <param name="limit">Most connections at a time, those that come and go included; at least 2. Each listener after the first has one
+    /// more, for the connection that it waits for.</param>
     /// <param name="time">Clock of the log's rate.</param>
     /// <param name="log">Where a full port is told of.</param>
     public ConnectionDoor(string port, int limit, TimeProvider time, ILogger log)
@@ -54,7 +56,17 @@ public sealed partial class ConnectionDoor
     }
 
     /// <summary>A listener of the port that accepts a connection when one of the limit is free.</summary>
-    public IConnectionListener Guard(IConnectionListener listener) => new LimitedListener(listener, _descriptors);
+    public IConnectionListener Guard(IConnectionListener listener)
+    {
+        // A listener holds a descriptor for the connection that it waits for. "localhost" has two: if each of them took one of the few that
+        // are kept, the port would be full before anybody had to make room.
+        if (Interlocked.Increment(ref _listeners) > 1)
+        {
+            _descriptors.Release();
+        }
+
+        return new LimitedListener(listener, _descriptors);
+    }
 
     /// <summary>Lets a new connection in, as one that has never worked.</summary>
     /// <param name="end">Ends the connection when it has to make room: may be called from any thread, at most once, and must not

@@ -48,6 +48,11 @@ internal static class GridConnections
                     refusals.Tell(connection.RemoteEndPoint, sentence);
                 }
 
+                if (failure is ClusterSecretException)
+                {
+                    await CloseAsync(connection.Transport, deadline.Token);
+                }
+
                 connection.Abort();
                 return;
             }
@@ -89,6 +94,27 @@ internal static class GridConnections
 
             await next(connection);
         });
+
+    // What was written last says why the connection ends, and an abort would throw it away: the other side goes first, if it does so in
+    // time.
+    private static async Task CloseAsync(IDuplexPipe transport, CancellationToken cancellation)
+    {
+        try
+        {
+            await transport.Output.CompleteAsync();
+            ReadResult read;
+            do
+            {
+                read = await transport.Input.ReadAsync(cancellation);
+                transport.Input.AdvanceTo(read.Buffer.End);
+            }
+            while (!read.IsCompleted);
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or IOException)
+        {
+            // Too late, or the other side has aborted.
+        }
+    }
 
     // Leaves the bytes where they are: Orleans reads them, without a deadline.
     private static async Task AwaitGreetingAsync(PipeReader input, CancellationToken cancellation)

@@ -12,6 +12,9 @@ internal sealed record GatewayOptions
     public const string DefaultUrl = "http://127.0.0.1:8080";
     public const int MaxThreads = 1024;
     public const int MostConnections = 10_000;
+
+    /// <summary>The web server looks for slow clients once a second, and takes no shorter patience than two rounds.</summary>
+    public const int ShortestReaderSeconds = 2;
     public const int LongestReaderSeconds = 3600;
     public const string ApiKeyVariable = "SERVINGGRID_API_KEY";
 
@@ -121,9 +124,9 @@ internal sealed record GatewayOptions
             return $"--max-connections must be in 2 … {most}: this process may have {OpenFiles.Limit} files open.";
         }
 
-        if (ReaderTimeout < TimeSpan.FromSeconds(1) || ReaderTimeout > TimeSpan.FromSeconds(LongestReaderSeconds))
+        if (ReaderTimeout < TimeSpan.FromSeconds(ShortestReaderSeconds) || ReaderTimeout > TimeSpan.FromSeconds(LongestReaderSeconds))
         {
-            return $"--reader-seconds must be in 1 … {LongestReaderSeconds}.";
+            return $"--reader-seconds must be in {ShortestReaderSeconds} … {LongestReaderSeconds}.";
         }
 
         if (ApiKeys.Any(string.IsNullOrWhiteSpace))

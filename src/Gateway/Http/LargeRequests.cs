@@ -2,8 +2,9 @@ namespace ServingGrid.Gateway.Http;
 
 /// <summary>
 /// What large requests may take. Their bodies share a budget of memory, and one at a time is worked on (parsed, rendered, tokenized), so
-/// that neither memory nor cores run out however many come at once; small ones are worked on at once and never wait for large ones.
-/// Afterwards the memory goes back to the system. Thread-safe.
+/// that neither memory nor cores run out however many come at once; small ones are worked on at once and never wait for large ones. When
+/// the budget is used up, bodies that come slowly make room for others: the oldest first. Afterwards the memory goes back to the system.
+/// Thread-safe.
 /// </summary>
 internal sealed class LargeRequests : IDisposable
 {
@@ -20,40 +21,74 @@ internal sealed class LargeRequests : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private readonly Lock _lock = new();
     private readonly ITimer _collect;
+    private readonly TimeProvider _time;
     private readonly long _budget;
+
+    // Those of which not all has come, and which hold memory: the oldest first.
+    private readonly List<Upload> _coming = [];
     private long _held;
     private long _released;
 
     /// <param name="maxBodyBytes">Of one request.</param>
-    /// <param name="time">Clock of the delay after which memory is given back.</param>
+    /// <param name="time">Clock of the delay after which memory is given back, and of senders.</param>
     public LargeRequests(long maxBodyBytes, TimeProvider time)
     {
+        _time = time;
         _budget = MostLargest * maxBodyBytes;
         _collect = time.CreateTimer(_ => Collect(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Takes room for a body, or for more of it; false when there is none. Give it back with <see cref="Release"/>.</summary>
-    public bool TryHold(long bytes)
+    /// <summary>A body begins to come.</summary>
+    public Upload Begin() => new(this, _time);
+
+    /// <inheritdoc cref="Upload.TryHold"/>
+    internal bool TryHold(Upload upload, long bytes)
     {
         lock (_lock)
         {
-            if (_held + bytes > _budget)
+            if (upload.HasMadeRoom)
             {
                 return false;
             }
 
-            _held += bytes;
+            while (_held - upload.Held + bytes > _budget)
+            {
+                if (_coming.Find(other => other != upload && other.IsSlow) is not { } slow)
+                {
+                    return false;
+                }
+
+                GiveBack(slow);
+                slow.MakeRoom();
+            }
+
+            if (upload.Held == 0)
+            {
+                _coming.Add(upload);
+            }
+
+            _held += bytes - upload.Held;
+            upload.Held = bytes;
             return true;
         }
     }
 
-    /// <summary>Gives room back.</summary>
-    public void Release(long bytes)
+    /// <inheritdoc cref="Upload.TryComplete"/>
+    internal bool TryComplete(Upload upload)
     {
         lock (_lock)
         {
-            _held -= bytes;
-            _released += bytes;
+            _coming.Remove(upload);
+            return !upload.HasEnded;
+        }
+    }
+
+    /// <summary>Gives a body's memory back.</summary>
+    internal void Release(Upload upload)
+    {
+        lock (_lock)
+        {
+            GiveBack(upload);
             if (_released >= CollectAfterBytes && _held == 0)
             {
                 _collect.Change(CollectDelay, Timeout.InfiniteTimeSpan);
@@ -67,17 +102,25 @@ internal sealed class LargeRequests : IDisposable
     {
         if (bytes <= SmallBytes)
         {
-            return new LargeRequestTurn(null);
+            return new LargeRequestTurn(null, _time);
         }
 
         await _turn.WaitAsync(cancellation);
-        return new LargeRequestTurn(_turn);
+        return new LargeRequestTurn(_turn, _time);
     }
 
     public void Dispose()
     {
         _collect.Dispose();
         _turn.Dispose();
+    }
+
+    private void GiveBack(Upload upload)
+    {
+        _coming.Remove(upload);
+        _held -= upload.Held;
+        _released += upload.Held;
+        upload.Held = 0;
     }
 
     private void Collect()
@@ -96,10 +139,42 @@ internal sealed class LargeRequests : IDisposable
     }
 }
 
-/// <summary>A request's turn to be worked on.</summary>
+/// <summary>A request's turn to be worked on. For one handler.</summary>
 /// <param name="large">Whose turn it is; null for a small request.</param>
-internal sealed class LargeRequestTurn(SemaphoreSlim? large) : IDisposable
+/// <param name="time">Clock.</param>
+internal sealed class LargeRequestTurn(SemaphoreSlim? large, TimeProvider time) : IDisposable
 {
+    // What the grid has at hand comes sooner, and a request that is done at once holds its memory for a shorter time.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
+
+    private bool _held = large is not null;
+
+    /// <summary>Waits for what is not this request's own work. When that takes its time, others have their turn meanwhile.</summary>
+    public async Task<T> AwaitAsync<T>(Task<T> answer, CancellationToken cancellation)
+    {
+        if (large is null || answer.IsCompleted)
+        {
+            return await answer;
+        }
+
+        using (var answered = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+        {
+            await Task.WhenAny(answer, Task.Delay(Patience, time, answered.Token));
+            await answered.CancelAsync();
+        }
+
+        if (answer.IsCompleted)
+        {
+            return await answer;
+        }
+
+        Dispose();
+        T result = await answer;
+        await large.WaitAsync(cancellation);
+        _held = true;
+        return result;
+    }
+
     /// <summary>
     /// Does a part of the work: at once for a small request, on a thread of its own for a large one. Threads of the pool answer others
     /// meanwhile, and the arrays that libraries keep for the next work on the same thread go with it.
@@ -131,5 +206,12 @@ internal sealed class LargeRequestTurn(SemaphoreSlim? large) : IDisposable
         return result.Task;
     }
 
-    public void Dispose() => large?.Release();
+    public void Dispose()
+    {
+        if (_held)
+        {
+            _held = false;
+            large!.Release();
+        }
+    }
 }

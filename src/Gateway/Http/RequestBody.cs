@@ -13,14 +13,14 @@ internal sealed class RequestBody : IDisposable
     private const int FirstBytes = 16 << 10;
 
     private readonly LargeRequests _large;
+    private readonly Upload _upload;
     private byte[] _bytes = [];
     private int _length;
-    private long _held;
 
-    private RequestBody(LargeRequests large) => _large = large;
+    private RequestBody(LargeRequests large) => (_large, _upload) = (large, large.Begin());
 
     /// <summary>Reads all of it.</summary>
-    /// <exception cref="ApiException">400: there is none; 429: too many large ones are there already.</exception>
+    /// <exception cref="ApiException">400: there is none. 408: it comes too slowly. 429: too many large ones are there already.</exception>
     /// <exception cref="BadHttpRequestException">413: larger than the server's limit. 408: it comes too slowly.</exception>
     public static async Task<RequestBody> ReadAsync(HttpContext context, LargeRequests large)
     {
@@ -62,30 +62,45 @@ internal sealed class RequestBody : IDisposable
     public void Dispose()
     {
         _bytes = [];
-        if (_held > 0)
-        {
-            _large.Release(_held);
-            _held = 0;
-        }
+        _upload.Dispose();
     }
 
     private async Task FillAsync(PipeReader input, CancellationToken cancellation)
     {
-        while (true)
+        // Not by a token: the web server's reader takes a read that one has ended for one that goes on.
+        using CancellationTokenRegistration ending =
+            _upload.Ended.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
+        ReadResult read;
+        do
         {
-            ReadResult read = await input.ReadAsync(cancellation);
-            foreach (ReadOnlyMemory<byte> piece in read.Buffer)
+            read = await input.ReadAsync(cancellation);
+            try
             {
-                MakeRoom(piece.Length);
-                piece.Span.CopyTo(_bytes.AsSpan(_length));
-                _length += piece.Length;
-            }
+                if (_upload.HasEnded)
+                {
+                    throw TooSlow();
+                }
 
-            input.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted)
-            {
-                break;
+                foreach (ReadOnlyMemory<byte> piece in read.Buffer)
+                {
+                    MakeRoom(piece.Length);
+                    piece.Span.CopyTo(_bytes.AsSpan(_length));
+                    _length += piece.Length;
+                }
+
+                _upload.Advance(read.Buffer.Length);
             }
+            finally
+            {
+                // A refusal as well: the server reads on, for some seconds, so that whoever is still sending sees the answer.
+                input.AdvanceTo(read.Buffer.End);
+            }
+        }
+        while (!read.IsCompleted);
+
+        if (!_upload.TryComplete())
+        {
+            throw TooSlow();
         }
 
         if (_length == 0)
@@ -103,10 +118,9 @@ internal sealed class RequestBody : IDisposable
         }
 
         int size = Math.Max(Math.Max(FirstBytes, _length + more), _bytes.Length * 2);
-        long held = size > LargeRequests.SmallBytes ? size : 0;
-        if (held > _held && !_large.TryHold(held - _held))
+        if (size > LargeRequests.SmallBytes && !_upload.TryHold(size))
         {
-            throw new ApiException(new ApiError(
+            throw _upload.HasEnded ? TooSlow() : new ApiException(new ApiError(
                 StatusCodes.Status429TooManyRequests, "rate_limit_error", "The server is reading as many large requests as it takes.")
             {
                 Code = "too_many_large_requests",
@@ -114,9 +128,14 @@ internal sealed class RequestBody : IDisposable
             });
         }
 
-        _held = Math.Max(_held, held);
         byte[] grown = GC.AllocateUninitializedArray<byte>(size);
         _bytes.AsSpan(0, _length).CopyTo(grown);
         _bytes = grown;
     }
+
+    private static ApiException TooSlow() => new(new ApiError(
+        StatusCodes.Status408RequestTimeout, "invalid_request_error", "The request's body came too slowly.")
+    {
+        Code = "request_timeout",
+    });
 }

@@ -17,7 +17,8 @@ internal sealed class CompletionsEndpoint(
         using RequestBody body = await RequestBody.ReadAsync(context, large);
         using LargeRequestTurn turn = await body.EnterAsync(context.RequestAborted);
         CompletionRequest request = await turn.RunAsync(() => Read(body));
-        ModelText model = await grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        Task<ModelText> asked = grid.GetModelTextAsync(request.Generation.Model, context.RequestAborted);
+        ModelText model = await turn.AwaitAsync(asked, context.RequestAborted);
         return await turn.RunAsync(() => Prepare(request, model, context.TraceIdentifier));
     }
 

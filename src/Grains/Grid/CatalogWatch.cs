@@ -4,7 +4,8 @@ using ServingGrid.Grains.Workers;
 namespace ServingGrid.Grains.Grid;
 
 /// <summary>
-/// Every second: announces this silo's model to the catalog and learns which others there are. Follows each of these in a loop of its own,
+/// Every second: announces this silo's model to the catalog, as long as the grid takes its device for one that serves it, and learns which
+/// others there are. Follows each of these in a loop of its own,
 /// so that a model whose state does not answer delays no other. <see cref="Run"/> has one caller.
 /// </summary>
 internal sealed class CatalogWatch(
@@ -35,6 +36,14 @@ internal sealed class CatalogWatch(
     private async Task Announce(CancellationToken cancellation)
     {
         IModelRegistryGrain catalog = grains.GetGrain<IModelRegistryGrain>(IModelCatalogGrain.Key);
+        if (!device.IsAdmitted)
+        {
+            // Its file may be another than the one that is served under the name.
+            _known = await catalog.GetModels().WaitAsync(GridExchange.CallTimeout, time, cancellation);
+            view.TakeCatalog(_known.Select(model => model.Name).ToHashSet(), isComplete: true);
+            return;
+        }
+
         CatalogAnswer answer = await Tell(null);
         if (!answer.IsComplete && _known is not null)
         {

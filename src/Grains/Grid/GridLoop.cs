@@ -58,7 +58,8 @@ internal sealed class GridLoop(string what, TimeSpan period, Func<CancellationTo
     {
         if (exception is StartupException)
         {
-            // It would not have started. It has, so it stays: what it computes is still wanted, and an operator has to decide.
+            // It would not have started. It has, so it stays, outside the grid: what it computes is still wanted, and an operator has to
+            // decide.
             log.DeviceRefused(exception.Message);
         }
         else

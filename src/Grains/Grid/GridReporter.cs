@@ -40,8 +40,8 @@ internal sealed class GridReporter(
                 // Before the announcement: a device that may not join leaves no trace in the catalog.
                 if (await Report(cancellation))
                 {
+                    // It is one now, and says so.
                     _admittedAt = time.GetTimestamp();
-                    device.Admit();
                     await Report(cancellation);
                     break;
                 }
@@ -74,7 +74,7 @@ internal sealed class GridReporter(
     /// <summary>Says goodbye, so that nobody has to wait for the lease to run out.</summary>
     public Task Leave() => grains.GetGrain<IGridStateGrain>(Model).Leave(device.Identity.Id).WaitAsync(GridExchange.CallTimeout, time);
 
-    /// <summary>One report.</summary>
+    /// <summary>One report, whose answer decides whether the device is one of the grid.</summary>
     /// <returns>False when the grid does not know yet whether the device may join.</returns>
     /// <exception cref="StartupException">It may not.</exception>
     private async Task<bool> Report(CancellationToken cancellation)
@@ -99,6 +99,7 @@ internal sealed class GridReporter(
             GridUpdate update = await exchange.Run(view.Get(Model), report, cancellation);
             if (update.Refused is { } reason)
             {
+                device.Dismiss(reason);
                 throw new StartupException(reason);
             }
 
@@ -107,6 +108,7 @@ internal sealed class GridReporter(
                 return false;
             }
 
+            device.Admit();
             if (update.ResendBlocks)
             {
                 _reportedEvents = 0;

@@ -10,6 +10,7 @@ public sealed class LocalDevice
 {
     private volatile bool _draining;
     private volatile bool _admitted;
+    private volatile string? _refusal;
     private volatile DeviceIdentity _identity;
 
     public LocalDevice(Worker worker, ILocalSiloDetails silo, KvReceiver? receiver = null)
@@ -44,8 +45,26 @@ public sealed class LocalDevice
 
     public DeviceRole Role { get; }
 
+    /// <summary>True while the grid takes it for one of its devices.</summary>
+    public bool IsAdmitted => _admitted;
+
     /// <summary>The grid has accepted the device; until then it takes nothing and hands out nothing of its model.</summary>
-    public void Admit() => _admitted = true;
+    public void Admit()
+    {
+        _refusal = null;
+        _admitted = true;
+    }
+
+    /// <summary>
+    /// The grid has refused a device that it had accepted: from now on it is outside, as before. What it computes already, it computes to
+    /// the end.
+    /// </summary>
+    /// <param name="reason">Why, as one sentence.</param>
+    public void Dismiss(string reason)
+    {
+        _refusal = reason;
+        _admitted = false;
+    }
 
     /// <summary>Takes no new requests from now on.</summary>
     public void StartDraining() => _draining = true;
@@ -78,7 +97,7 @@ public sealed class LocalDevice
             PrefillTokensPerSecond = status.PrefillTokensPerSecond,
             PrefillTokensPerSecondBeside = status.PrefillTokensPerSecondBeside,
             DecodeStepSeconds = status.DecodeStepSeconds,
-            Trouble = Worker.Trouble,
+            Trouble = Worker.Trouble ?? _refusal,
         };
     }
 }

@@ -1,5 +1,7 @@
 using ServingGrid.Client.Clustering;
+using ServingGrid.Client.Connections;
 using ServingGrid.Gateway.Hosting;
+using ServingGrid.Gateway.Tests.Support;
 using ServingGrid.Grains.Workers;
 using ServingGrid.Kernels.Cpu;
 using ServingGrid.Testing;
@@ -66,7 +68,38 @@ public sealed class CommandLineTests
         Assert.Equal(sequences, EmbeddedSilo.ToWorkerOptions(Parse("--model", Model, $"--max-sequences={sequences}")).MaxSequences);
 
     [Theory]
+    [InlineData(2)]
+    [InlineData(3600)]
+    public async Task Parse_ReaderSeconds_BothEndsOfTheRangeStart(int seconds)
+    {
+        GatewayOptions options = Parse("--model", Model, $"--reader-seconds={seconds}");
+        Assert.Equal(TimeSpan.FromSeconds(seconds), options.ReaderTimeout);
+        await using GatewayServer server =
+            await GatewayServer.StartAsync(started => started with { ReaderTimeout = options.ReaderTimeout });
+        using HttpResponseMessage health = await server.Http.GetAsync("/health");
+        Assert.True(health.IsSuccessStatusCode);
+    }
+
+    [Fact]
+    public async Task Parse_MaxConnections_BothEndsOfTheRangeStart()
+    {
+        foreach (int connections in (int[])[2, Math.Min(GatewayOptions.MostConnections, OpenFiles.ForConnections)])
+        {
+            GatewayOptions options = Parse("--model", Model, $"--max-connections={connections}");
+            Assert.Equal(connections, options.MaxConnections);
+            await using GatewayServer server =
+                await GatewayServer.StartAsync(started => started with { MaxConnections = options.MaxConnections });
+            using HttpResponseMessage health = await server.Http.GetAsync("/health");
+            Assert.True(health.IsSuccessStatusCode);
+        }
+    }
+
+    [Theory]
     [InlineData("Unknown option '--frob'", "--frob")]
+    [InlineData("--reader-seconds must be in 2 … 3600.", "--reader-seconds", "1")]
+    [InlineData("--reader-seconds must be in 2 … 3600.", "--reader-seconds", "3601")]
+    [InlineData("--max-connections must be in 2 …", "--max-connections", "1")]
+    [InlineData("--max-connections must be in 2 …", "--max-connections", "10001")]
     [InlineData("Unknown option 'model.gguf'", "model.gguf")]
     [InlineData("--model needs a value", "--model")]
     [InlineData("--threads must be a whole number", "--threads", "two")]

@@ -27,13 +27,19 @@ internal sealed class GatewayServer : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    public static async Task<GatewayServer> StartAsync(Func<GatewayOptions, GatewayOptions>? configure = null)
+    public static async Task<GatewayServer> StartAsync(
+        Func<GatewayOptions, GatewayOptions>? configure = null, TimeProvider? time = null)
     {
         var options = new GatewayOptions { Urls = ["http://127.0.0.1:0"] };
         var (grid, log) = (new ScriptedGrid(), new RecordedLog());
         WebApplication app = GatewayApp.Create(configure?.Invoke(options) ?? options, builder =>
         {
             builder.Services.AddSingleton<IGridClient>(grid);
+            if (time is not null)
+            {
+                builder.Services.AddSingleton(time);
+            }
+
             builder.Logging.ClearProviders().AddProvider(log);
         });
         await app.StartAsync();

@@ -46,8 +46,17 @@ internal sealed class ScriptedGrid : IGridClient
 
     public Task<GridStatus> GetStatusAsync(CancellationToken cancellation = default) => Task.FromResult(Status);
 
-    public Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default) => model == Card.Name
-        ? Task.FromResult<ModelText>(Text)
+    /// <summary>What comes before a model is found; by default nothing.</summary>
+    public Func<string, CancellationToken, Task> Finding { get; set; } = (_, _) => Task.CompletedTask;
+
+    public async Task<ModelText> GetModelTextAsync(string model, CancellationToken cancellation = default)
+    {
+        await Finding(model, cancellation);
+        return FindText(model);
+    }
+
+    private ModelText FindText(string model) => model == Card.Name
+        ? Text
         : throw new GridException(GridError.ModelNotFound, $"The model '{model}' does not exist.");
 
     public async IAsyncEnumerable<TextUpdate> GenerateAsync(GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)

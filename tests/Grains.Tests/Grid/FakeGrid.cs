@@ -16,7 +16,9 @@ internal sealed class FakeGrid
 
     public FakeGrid() => Grains = Proxy.Of<IGrainFactory>((method, args) => method.GetGenericArguments()[0] == typeof(IGridStateGrain)
         ? Proxy.Of<IGridStateGrain>((_, call) => StateOf((string)args[0]!).Exchange((DeviceReport?)call[0]))
-        : Proxy.Of<IModelRegistryGrain>((_, call) => Catalog.Announce((ModelCard)call[0]!, (IReadOnlyList<ModelCard>?)call[2])));
+        : Proxy.Of<IModelRegistryGrain>((called, call) => called.Name == nameof(IModelCatalogGrain.GetModels)
+            ? Catalog.GetModels()
+            : Catalog.Announce((ModelCard)call[0]!, (IReadOnlyList<ModelCard>?)call[2])));
 
     public IGrainFactory Grains { get; }
 
@@ -43,12 +45,25 @@ internal sealed class FakeGrid
     internal sealed class Registry
     {
         private int _asked;
+        private int _read;
 
         public Func<ModelCard, IReadOnlyList<ModelCard>?, Task<CatalogAnswer>> Answer { get; set; } =
             (model, _) => Task.FromResult(new CatalogAnswer([model], true));
 
-        /// <summary>Calls so far.</summary>
+        /// <summary>Announcements so far.</summary>
         public int Asked => Volatile.Read(ref _asked);
+
+        /// <summary>What those are told that announce nothing.</summary>
+        public IReadOnlyList<ModelCard> Models { get; set; } = [];
+
+        /// <summary>How often somebody asked without announcing anything.</summary>
+        public int Read => Volatile.Read(ref _read);
+
+        public Task<IReadOnlyList<ModelCard>> GetModels()
+        {
+            Interlocked.Increment(ref _read);
+            return Task.FromResult(Models);
+        }
 
         public Task<CatalogAnswer> Announce(ModelCard model, IReadOnlyList<ModelCard>? known)
         {

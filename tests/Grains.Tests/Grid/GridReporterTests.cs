@@ -130,6 +130,29 @@ public sealed class GridReporterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Run_RefusedAfterItHasJoined_IsNoDeviceOfTheGridUntilItIsAcceptedAgain()
+    {
+        await _reporter.Join(TimeSpan.FromSeconds(10), default).WaitAsync(Patience);
+        Own.Answer = _ => Task.FromResult(FakeDevices.Update([]) with { Refused = "It came after others." });
+        _grid.Catalog.Models = [Card(GridCluster.Model), Card("other")];
+        _run = Task.Run(() => _reporter.Run(_stop.Token));
+        await AdvanceUntil(() => !_device.Serves(GridCluster.Model));
+        Assert.Equal((DeviceState.Joining, "It came after others."), (_device.Load().State, _device.Load().Trouble));
+
+        // It announces nothing, and learns all the same what others serve.
+        await AdvanceUntil(() => _grid.Catalog.Read >= 1);
+        int announced = _grid.Catalog.Asked;
+        await AdvanceUntil(() => _grid.Catalog.Read >= 4);
+        Assert.Equal(announced, _grid.Catalog.Asked);
+        Assert.NotNull(_view.Find("other"));
+
+        Own.Answer = _ => Task.FromResult(FakeDevices.Update([]));
+        await AdvanceUntil(() => _device.Serves(GridCluster.Model));
+        Assert.Null(_device.Load().Trouble);
+        await AdvanceUntil(() => _grid.Catalog.Asked > announced);
+    }
+
+    [Fact]
     public async Task Join_Undecided_AsksAgainAndIsNotPartOfTheGridMeanwhile()
     {
         Own.Answer = report => Task.FromResult(FakeDevices.Update([]) with { Undecided = Own.Asked < 4 && report!.AdmittedFor is null });
@@ -173,7 +196,11 @@ public sealed class GridReporterTests : IAsyncLifetime
 
     private static ModelCard Card(string name) => FakeDevices.Identity(1).Model with { Name = name };
 
-    private void Start() => _run = Task.Run(() => _reporter.Run(_stop.Token));
+    private void Start()
+    {
+        _device.Admit();
+        _run = Task.Run(() => _reporter.Run(_stop.Token));
+    }
 
     private static async Task Until(Func<bool> condition)
     {

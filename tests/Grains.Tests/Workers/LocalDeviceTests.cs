@@ -22,6 +22,22 @@ public sealed class LocalDeviceTests
         Assert.Equal(DeviceState.Draining, device.Load().State);
     }
 
+    [Fact]
+    public async Task Dismiss_AfterTheGridHadAcceptedIt_ServesNothingAndSaysWhyUntilItIsAcceptedAgain()
+    {
+        await using Worker worker = Worker.Open(GridCluster.Options);
+        LocalDevice device = new(worker, new SiloDetails());
+        device.Admit();
+
+        device.Dismiss("It is of another kind.");
+        DeviceLoad load = device.Load();
+        Assert.Equal((DeviceState.Joining, "It is of another kind.", false), (load.State, load.Trouble, device.Serves(GridCluster.Model)));
+
+        device.Admit();
+        load = device.Load();
+        Assert.Equal((DeviceState.Serving, null, true), (load.State, load.Trouble, device.Serves(GridCluster.Model)));
+    }
+
     private sealed class SiloDetails : ILocalSiloDetails
     {
         public string Name => "silo";
