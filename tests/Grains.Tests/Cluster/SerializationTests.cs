@@ -125,7 +125,6 @@ public sealed class SerializationTests
         new GridHealth { Models = ["m"], Reason = "r" },
         new PrefillOrder { Attempt = Attempt, SkipTokens = 32, Target = new KvTarget("h:1", 2, 3), Numerics = "n" },
         new PrefillAnswer(Token, 64, 1 << 20, TimeSpan.FromSeconds(2)),
-        new GridHealth { Models = ["m"], Reason = "no" },
         new GridStatus
         {
             At = DateTimeOffset.UnixEpoch.AddSeconds(5),
