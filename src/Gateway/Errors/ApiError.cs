@@ -17,6 +17,12 @@ internal sealed record ApiError(int Status, string Type, string Message)
     /// <summary>With 429 and 503: when another try may succeed.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>The process was told to stop.</summary>
+    public static ApiError Stopping => new(StatusCodes.Status503ServiceUnavailable, "unavailable_error", "The server is stopping.")
+    {
+        Code = "stopping",
+    };
+
     public static ApiError Invalid(string message, string? param = null, string? code = null) =>
         new(StatusCodes.Status400BadRequest, "invalid_request_error", message) { Param = param, Code = code };
 }

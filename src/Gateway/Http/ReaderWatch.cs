@@ -9,13 +9,16 @@ namespace ServingGrid.Gateway.Http;
 /// <see cref="GatewayOptions.ReaderTimeout"/> has a client behind it that takes nothing: its connection is ended, and with it the request,
 /// down to the engine. Thread-safe.
 /// </summary>
-internal sealed partial class ReaderWatch(GatewayOptions options, TimeProvider time, ILogger<ReaderWatch> log)
+internal sealed partial class ReaderWatch(GatewayOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReaderWatch> log)
 {
     private static readonly Meter Meter = new("ServingGrid.Gateway");
 
     private static readonly Counter<long> Dropped =
         Meter.CreateCounter<long>(
             "servinggrid_http_silent_readers_total", description: "Connections ended because the client did not read its answer.");
+
+    // A gateway that stops does not wait for who does not read.
+    private static readonly TimeSpan StoppingPatience = TimeSpan.FromSeconds(1);
 
     // Kestrel ends a request's token on the pool, soon after its connection.
     private static readonly TimeSpan AbortPatience = TimeSpan.FromSeconds(5);
@@ -32,11 +35,14 @@ internal sealed partial class ReaderWatch(GatewayOptions options, TimeProvider t
         }
 
         Task<FlushResult> waiting = flush.AsTask();
+        using var patience = new CancellationTokenSource(options.ReaderTimeout, time);
+        using CancellationTokenRegistration stopping = lifetime.ApplicationStopping.UnsafeRegister(
+            static source => ((CancellationTokenSource)source!).CancelAfter(StoppingPatience), patience);
         try
         {
-            await waiting.WaitAsync(options.ReaderTimeout, time, CancellationToken.None);
+            await waiting.WaitAsync(patience.Token);
         }
-        catch (TimeoutException)
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
         {
             Dropped.Add(1);
             LogDropped(context.Request.Path, options.ReaderTimeout.TotalSeconds, context.TraceIdentifier);

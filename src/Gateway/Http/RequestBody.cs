@@ -20,14 +20,17 @@ internal sealed class RequestBody : IDisposable
     private RequestBody(LargeRequests large) => (_large, _upload) = (large, large.Begin());
 
     /// <summary>Reads all of it.</summary>
-    /// <exception cref="ApiException">400: there is none. 408: it comes too slowly. 429: too many large ones are there already.</exception>
+    /// <exception cref="ApiException">
+    /// 400: there is none, or it breaks off. 408: it comes too slowly. 429: too many large ones are there already. 503: the gateway stops.
+    /// </exception>
     /// <exception cref="BadHttpRequestException">413: larger than the server's limit. 408: it comes too slowly.</exception>
     public static async Task<RequestBody> ReadAsync(HttpContext context, LargeRequests large)
     {
         var body = new RequestBody(large);
         try
         {
-            await body.FillAsync(context.Request.BodyReader, context.RequestAborted);
+            CancellationToken stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+            await body.FillAsync(context.Request.BodyReader, stopping, context.RequestAborted);
         }
         catch
         {
@@ -65,20 +68,26 @@ internal sealed class RequestBody : IDisposable
         _upload.Dispose();
     }
 
-    private async Task FillAsync(PipeReader input, CancellationToken cancellation)
+    private async Task FillAsync(PipeReader input, CancellationToken stopping, CancellationToken cancellation)
     {
         // Not by a token: the web server's reader takes a read that one has ended for one that goes on.
         using CancellationTokenRegistration ending =
             _upload.Ended.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
+        using CancellationTokenRegistration end = stopping.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
         ReadResult read;
         do
         {
-            read = await input.ReadAsync(cancellation);
+            read = await ReadAsync(input, cancellation);
             try
             {
                 if (_upload.HasEnded)
                 {
                     throw TooSlow();
+                }
+
+                if (stopping.IsCancellationRequested && !read.IsCompleted)
+                {
+                    throw new ApiException(ApiError.Stopping);
                 }
 
                 foreach (ReadOnlyMemory<byte> piece in read.Buffer)
@@ -106,6 +115,19 @@ internal sealed class RequestBody : IDisposable
         if (_length == 0)
         {
             throw ApiException.Invalid("The request has no body: a JSON object is expected.");
+        }
+    }
+
+    // A connection that ends, or framing that makes no sense: the client's doing, and no failure of the server.
+    private static async Task<ReadResult> ReadAsync(PipeReader input, CancellationToken cancellation)
+    {
+        try
+        {
+            return await input.ReadAsync(cancellation);
+        }
+        catch (Exception failure) when (!cancellation.IsCancellationRequested && failure is OperationCanceledException or IOException and not BadHttpRequestException)
+        {
+            throw ApiException.Invalid("The request's body breaks off, or is not sent as its headers say.");
         }
     }
 

@@ -111,6 +111,50 @@ public sealed class SlowUploadTests
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
     }
 
+    [Fact]
+    public async Task Post_ClientLeavesInTheMiddleOfABody_IsNoFailureOfTheServer()
+    {
+        await using GatewayServer server = await StartAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            using Socket socket = await BeginAsync(server, 5);
+            socket.LingerState = new LingerOption(enable: i % 2 == 0, seconds: 0);
+        }
+
+        // The same server goes on, and has taken note of all of them.
+        await server.Http.GetStringAsync("/health");
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        AssertNoErrors(server);
+    }
+
+    [Theory]
+    [InlineData("FFFFFFFFFFFFFFFF")]
+    [InlineData("7FFFFFFFFFFFFFFFF")]
+    [InlineData("zz")]
+    public async Task Post_ChunkSizeThatIsNone_400(string size)
+    {
+        await using GatewayServer server = await StartAsync();
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, server.Http.BaseAddress!.Port);
+        await SendAsync(socket, $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n");
+        Assert.StartsWith("HTTP/1.1 400 ", await ReadAsync(socket));
+        AssertNoErrors(server);
+    }
+
+    [Fact]
+    public async Task Stop_BodiesThatDoNotEnd_EndAtOnce()
+    {
+        GatewayServer server = await StartAsync();
+        await using (server)
+        {
+            using Socket socket = await BeginAsync(server, 5);
+            Task<string> answer = ReadAsync(socket);
+            Assert.False(answer.IsCompleted);
+            server.Stop();
+            Assert.StartsWith("HTTP/1.1 503 ", await answer);
+        }
+    }
+
     private static void AssertNoErrors(GatewayServer server)
     {
         string? error = server.Log.Lines.FirstOrDefault(line => line.StartsWith("Error", StringComparison.Ordinal));

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Time.Testing;
 using ServingGrid.Client;
 using ServingGrid.Gateway.Tests.Support;
 
@@ -22,6 +23,29 @@ public sealed class ModelsAndHealthTests
         await using GatewayServer server = await GatewayServer.StartAsync();
         Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
 
+        server.Grid.Health = new GridHealth { Models = [], Reason = "No device serves." };
+        await AssertUnavailableAsync(server, "No device serves.");
+        server.Grid.HealthFailure = new GridException(GridError.Unavailable, "No silo.");
+        await AssertUnavailableAsync(server, "No silo.");
+    }
+
+    [Fact]
+    public async Task Get_HealthWhileTheGridDoesNotAnswer_WhatItSaidLastCountsForSeconds()
+    {
+        FakeTimeProvider time = new();
+        await using GatewayServer server = await GatewayServer.StartAsync(time: time);
+        Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
+
+        // A silo has died, perhaps the one that was asked.
+        server.Grid.HealthFailure = new GridException(GridError.Unavailable, "No silo.");
+        time.Advance(TimeSpan.FromSeconds(4));
+        Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
+        time.Advance(TimeSpan.FromSeconds(1));
+        await AssertUnavailableAsync(server, "No silo.");
+
+        // What it says now counts at once, and what is remembered from before does not come back.
+        server.Grid.HealthFailure = null;
+        Assert.Equal("""{"status":"ok","models":["scripted"]}""", await server.Http.GetStringAsync("/health"));
         server.Grid.Health = new GridHealth { Models = [], Reason = "No device serves." };
         await AssertUnavailableAsync(server, "No device serves.");
         server.Grid.HealthFailure = new GridException(GridError.Unavailable, "No silo.");

@@ -46,6 +46,9 @@ internal sealed class GatewayServer : IAsyncDisposable
         return new GatewayServer(app, grid, log);
     }
 
+    /// <summary>Tells the process to stop, and does not wait for it.</summary>
+    public void Stop() => _app.Lifetime.StopApplication();
+
     public Task<HttpResponseMessage> PostAsync(string path, string body) =>
         Http.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
 

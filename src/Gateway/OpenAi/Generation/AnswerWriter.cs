@@ -28,14 +28,9 @@ internal sealed partial class AnswerWriter(
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && stop.IsCancellationRequested)
         {
-            throw new ApiException(StoppingError);
+            throw new ApiException(ApiError.Stopping);
         }
     }
-
-    private static ApiError StoppingError => new(StatusCodes.Status503ServiceUnavailable, "unavailable_error", "The server is stopping.")
-    {
-        Code = "stopping",
-    };
 
     private static async Task CollectAsync(HttpContext context, AnswerPlan plan, AnswerFormat format, IAsyncEnumerable<ChoiceUpdate> items)
     {
@@ -120,7 +115,7 @@ internal sealed partial class AnswerWriter(
     private async Task SendErrorAsync(HttpContext context, ServerSentEvents events, Exception failure)
     {
         ApiError error = failure is OperationCanceledException && lifetime.ApplicationStopping.IsCancellationRequested
-            ? StoppingError
+            ? ApiError.Stopping
             : ErrorMapping.ToApiError(failure, context.TraceIdentifier);
         if (error.Status == StatusCodes.Status500InternalServerError)
         {
