@@ -100,9 +100,9 @@ public sealed class GridClient : IGridClient
             IGridHealthGrain health = _grains.GetGrain<IGridHealthGrain>(IGridHealthGrain.Key);
             return await health.FindDead(silos).WaitAsync(DeadTimeout, _time, cancellation);
         }
-        catch (Exception failure) when (!cancellation.IsCancellationRequested && RequestFailures.IsTransient(failure, resuming: false))
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
         {
-            // The silo asked may be one of them. What nobody confirms is held against nobody.
+            // The silo asked may be one of them, or of a version that does not know the question. What nobody confirms is held against nobody.
             _log.DeadNotFound(failure.Message);
             return [];
         }

@@ -22,7 +22,10 @@ public sealed class GridClientOptions
     /// </summary>
     public TimeSpan? HedgeAfter { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>A request that gets no new token for this long over all its attempts ends in <see cref="GridError.Unavailable"/>. 1 s … 10 min.</summary>
+    /// <summary>
+    /// A request of which no silo gives a sign of life (token or heartbeat) for this long, over all its attempts, ends in
+    /// <see cref="GridError.Unavailable"/>. 1 s … 10 min.
+    /// </summary>
     public TimeSpan RecoveryTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Most attempts at one request, the first included. 1 … 100.</summary>

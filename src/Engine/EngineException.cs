@@ -3,7 +3,7 @@ namespace ServingGrid.Engine;
 /// <summary>What ended an accepted sequence before its time.</summary>
 public enum EngineFailure
 {
-    /// <summary>A step failed and no sequence is to blame: each of them may go on elsewhere, or here once the engine is back.</summary>
+    /// <summary>No sequence is to blame: a step failed, or what this one read was spoiled by another. It may go on elsewhere, or here once the engine is back.</summary>
     DeviceFailed,
 
     /// <summary>The engine was disposed.</summary>

@@ -72,6 +72,12 @@ internal static class SiloProgram
         }
 
         await app.WaitForShutdownAsync();
-        return app.Services.GetRequiredService<EndWhenDeviceIsLost>().HasStopped ? EndWhenDeviceIsLost.ExitCode : Success;
+        if (app.Services.GetRequiredService<EndWhenDeviceIsLost>().HasStopped)
+        {
+            return EndWhenDeviceIsLost.ExitCode;
+        }
+
+        // The host stops after a background service's failure as it does for an operator; a supervisor must see the difference.
+        return app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(service => service.ExecuteTask is { IsFaulted: true }) ? Failure : Success;
     }
 }

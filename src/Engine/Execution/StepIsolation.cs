@@ -17,6 +17,7 @@ internal sealed class StepIsolation(Scheduler scheduler)
 
     private readonly Queue<PlannedWork> _suspects = [];
     private int _vain;
+    private bool _isTelling;
 
     /// <summary>True from a failed step until the last of its sequences has passed, or one is found.</summary>
     public bool IsActive { get; private set; }
@@ -32,6 +33,7 @@ internal sealed class StepIsolation(Scheduler scheduler)
     {
         Clear();
         IsActive = true;
+        _isTelling = plan.Work.Count > 1;
         foreach (PlannedWork work in plan.Work)
         {
             _suspects.Enqueue(work);
@@ -50,16 +52,19 @@ internal sealed class StepIsolation(Scheduler scheduler)
                 plan.AddAgain(work);
                 return true;
             }
+
+            // It may have been the reason.
+            _isTelling = false;
         }
 
         return false;
     }
 
-    /// <summary>All have passed.</summary>
+    /// <summary>All have passed. Only where each of several was tried does that say something of steps as such.</summary>
     public void EndInVain()
     {
         Clear();
-        _vain++;
+        _vain += _isTelling ? 1 : 0;
     }
 
     /// <summary>A step was computed that was not planned here.</summary>

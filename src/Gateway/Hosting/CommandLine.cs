@@ -20,6 +20,8 @@ internal static class CommandLine
           --cluster STORE     serve what the silos of this grid serve: file:PATH, redis:HOST:PORT or
                               azure-table:CONNECTION                  (default: local, a silo in this process)
           --cluster-id ID     separates grids that share a store      (default: servinggrid)
+                              SERVINGGRID_CLUSTER_SECRET holds the secret that silos and gateways prove
+                              to each other; needed unless all of them are on the loopback interface
           --urls URL[;URL]    where to listen; port 0 takes any free  (default: {GatewayOptions.DefaultUrl})
           --api-key KEY       ask for this key on /v1/* and /grid; may be given several times
                               (or {GatewayOptions.ApiKeyVariable}=KEY[,KEY], which no process list shows)
@@ -28,10 +30,10 @@ internal static class CommandLine
                               besides localhost and IP addresses
           --max-connections N connections at a time                   (default: what ulimit -n leaves, at most 10000)
           --reader-seconds N  a client that takes nothing of its answer for so long is given up
-                                                                      (default: 30)
-          --numerics-change P when no device is left that computes as those that an answer began on:
-                              allow (it goes on with other tokens, and says so in system_fingerprint)
-                              or refuse (it ends with an error)       (default: refuse with --cluster)
+                                                                      (default: 30; 2 … 3600)
+          --numerics-change P what becomes of an answer when no device of its numerics class is left:
+                              allow (it goes on with other tokens under another system_fingerprint)
+                              or refuse (it ends with a 503)          (default: allow; with --cluster: refuse)
           --verbose           log more than warnings
           --help              show this text
 

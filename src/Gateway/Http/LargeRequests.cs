@@ -51,6 +51,13 @@ internal sealed class LargeRequests : IDisposable
                 return false;
             }
 
+            // Nobody is ended for room that does not suffice all the same.
+            long possible = _coming.Where(other => other != upload && other.IsSlow).Sum(other => other.Held);
+            if (_held - upload.Held - possible + bytes > _budget)
+            {
+                return false;
+            }
+
             while (_held - upload.Held + bytes > _budget)
             {
                 if (_coming.Find(other => other != upload && other.IsSlow) is not { } slow)

@@ -11,6 +11,6 @@ internal sealed class OriginGuard(RequestDelegate next, IReadOnlySet<string> all
     public Task InvokeAsync(HttpContext context) =>
         WebPages.Refuse(context.Request, allowedHosts, anyHost: context.Request.Path == "/health") is { } sentence
             ? throw new ApiException(
-                new ApiError(StatusCodes.Status403Forbidden, "permission_error", sentence) { Code = "origin_not_allowed" })
+                new ApiError(StatusCodes.Status403Forbidden, "permission_error", sentence + " With an API key set, the key alone decides.") { Code = "origin_not_allowed" })
             : next(context);
 }

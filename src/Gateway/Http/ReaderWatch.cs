@@ -9,7 +9,8 @@ namespace ServingGrid.Gateway.Http;
 /// <see cref="GatewayOptions.ReaderTimeout"/> has a client behind it that takes nothing: its connection is ended, and with it the request,
 /// down to the engine. Thread-safe.
 /// </summary>
-internal sealed partial class ReaderWatch(GatewayOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReaderWatch> log)
+internal sealed partial class ReaderWatch(
+    GatewayOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReaderWatch> log)
 {
     private static readonly Meter Meter = new("ServingGrid.Gateway");
 

@@ -73,7 +73,8 @@ internal sealed class RequestBody : IDisposable
         // Not by a token: the web server's reader takes a read that one has ended for one that goes on.
         using CancellationTokenRegistration ending =
             _upload.Ended.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
-        using CancellationTokenRegistration end = stopping.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
+        using CancellationTokenRegistration end =
+            stopping.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
         ReadResult read;
         do
         {
@@ -125,7 +126,8 @@ internal sealed class RequestBody : IDisposable
         {
             return await input.ReadAsync(cancellation);
         }
-        catch (Exception failure) when (!cancellation.IsCancellationRequested && failure is OperationCanceledException or IOException and not BadHttpRequestException)
+        catch (Exception failure) when (
+            !cancellation.IsCancellationRequested && failure is OperationCanceledException or (IOException and not BadHttpRequestException))
         {
             throw ApiException.Invalid("The request's body breaks off, or is not sent as its headers say.");
         }

@@ -21,21 +21,20 @@ internal static class WebPages
     {
         if (request.Headers["Sec-Fetch-Site"].Any(site => string.Equals(site?.Trim(), CrossSite, StringComparison.OrdinalIgnoreCase)))
         {
-            return "Requests from web pages of other sites are refused while no API key is set.";
+            return "Requests from web pages of other sites are refused.";
         }
 
         foreach (string? origin in request.Headers.Origin)
         {
             if (!IsOwn(origin, request.Host))
             {
-                return "Requests from web pages of other origins are refused while no API key is set.";
+                return "Requests from web pages of other origins are refused.";
             }
         }
 
         return anyHost || IsKnown(request.Host, allowedHosts)
             ? null
-            : "The name in 'Host' is not one of this server's: while no API key is set, it must be localhost, an IP address "
-                + "or one of --allowed-hosts.";
+            : "The name in 'Host' is not one of this server's: it must be localhost, an IP address or one of --allowed-hosts.";
     }
 
     /// <summary>A name as <c>--allowed-hosts</c> has it in the form that requests are compared in; null: it is no name of a host.</summary>

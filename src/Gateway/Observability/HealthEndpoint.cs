@@ -5,11 +5,12 @@ using ServingGrid.Gateway.OpenAi.Responses;
 namespace ServingGrid.Gateway.Observability;
 
 /// <summary>
-/// <c>GET /health</c>: 200 while a device of the grid takes requests, 503 and the reason otherwise. For load balancers and probes. Thread-safe.
+/// <c>GET /health</c>: 200 while a device of the grid takes requests, 503 and the reason otherwise. For load balancers and probes.
+/// Thread-safe.
 /// </summary>
 /// <remarks>
-/// When a silo dies, the one that was asked may be it, and for a second or two nobody answers, while requests go on at the others. A gateway that works
-/// must not be taken out of service for that: what the grid said last counts for some seconds.
+/// When a silo dies, the one that was asked may be it, and for a second or two nobody answers, while requests go on at the others. A
+/// gateway that works must not be taken out of service for that: what the grid said last counts for some seconds.
 /// </remarks>
 internal sealed class HealthEndpoint(IGridClient grid, TimeProvider time)
 {

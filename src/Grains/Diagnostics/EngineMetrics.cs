@@ -31,7 +31,7 @@ internal sealed class EngineMetrics : IDisposable
         Counter("vllm:generation_tokens_total", status => status.GeneratedTokens, "Tokens generated.");
         Counter("servinggrid_steps_total", status => status.Steps, "Steps of the engine.");
         Counter("servinggrid_failed_steps_total", status => status.FailedSteps, "Steps that failed as a whole.");
-        Counter("servinggrid_transient_step_failures_total", status => status.TransientFailures, "Of those, failures that no sequence was to blame for.");
+        Counter("servinggrid_transient_step_failures_total", status => status.TransientFailures, "Of those, failures whose sequences all went on.");
         Counter("servinggrid_blamed_sequences_total", status => status.BlamedSequences, "Sequences that ended by their own fault.");
         Counter("servinggrid_engine_recoveries_total", status => status.Recoveries, "How often the engine has failed and served again.");
 

@@ -50,7 +50,7 @@ public enum DeviceState
 
     Failed,
 
-    /// <summary>The grid has not accepted it yet: see <see cref="GridAdmission"/>.</summary>
+    /// <summary>The grid has not accepted it yet, or no longer does: see <see cref="GridAdmission"/>.</summary>
     Joining,
 
     /// <summary>A step has failed: it serves again within a second.</summary>

@@ -15,6 +15,7 @@ namespace ServingGrid.Grains.Grid;
 internal sealed class GridLoop(string what, TimeSpan period, Func<CancellationToken, Task> round, TimeProvider time, ILogger log)
 {
     private bool _failing;
+    private bool _refused;
 
     /// <summary>Ends when cancelled, without an exception.</summary>
     public async Task Run(CancellationToken cancellation)
@@ -41,16 +42,18 @@ internal sealed class GridLoop(string what, TimeSpan period, Func<CancellationTo
         try
         {
             await round(cancellation);
-            _failing = false;
+            _failing = _refused = false;
         }
         catch (Exception exception) when (!cancellation.IsCancellationRequested)
         {
             GridMetrics.ReportFailures.Add(1);
-            if (!_failing)
+            bool refused = exception is StartupException;
+            if (!_failing || (refused && !_refused))
             {
-                _failing = true;
                 Tell(exception);
             }
+
+            (_failing, _refused) = (true, refused);
         }
     }
 

@@ -41,7 +41,6 @@ internal sealed class GridReporter(
                 if (await Report(cancellation))
                 {
                     // It is one now, and says so.
-                    _admittedAt = time.GetTimestamp();
                     await Report(cancellation);
                     break;
                 }
@@ -99,7 +98,9 @@ internal sealed class GridReporter(
             GridUpdate update = await exchange.Run(view.Get(Model), report, cancellation);
             if (update.Refused is { } reason)
             {
+                // Outside it is no elder any longer: what the grid is, those inside decide, whenever they came.
                 device.Dismiss(reason);
+                _admittedAt = null;
                 throw new StartupException(reason);
             }
 
@@ -109,6 +110,7 @@ internal sealed class GridReporter(
             }
 
             device.Admit();
+            _admittedAt ??= time.GetTimestamp();
             if (update.ResendBlocks)
             {
                 _reportedEvents = 0;

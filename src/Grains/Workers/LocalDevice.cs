@@ -69,7 +69,7 @@ public sealed class LocalDevice
     /// <summary>Takes no new requests from now on.</summary>
     public void StartDraining() => _draining = true;
 
-    /// <summary>True once the grid has accepted it as a device of <see cref="DeviceIdentity.Model"/>.</summary>
+    /// <summary>True while the grid takes it for a device of <see cref="DeviceIdentity.Model"/>.</summary>
     public bool Serves(string model) => _admitted && Identity.Model.Name == model;
 
     /// <summary>How busy it is now.</summary>
