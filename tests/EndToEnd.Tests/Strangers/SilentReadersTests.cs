@@ -40,6 +40,11 @@ public sealed partial class SilentReadersTests
         await gateway.WaitForMetricAsync("servinggrid_http_requests_in_flight", inFlight => inFlight == 1); // that of the metrics
         await streams.CheckBesideAsync(Task.CompletedTask);
         Assert.True(await gateway.ReadMetricAsync("vllm:generation_tokens_total") - generated < Readers * Tokens);
+
+        // An idle process does not collect its garbage, however little of it is still held: a large request makes it.
+        var large = new StringContent($$"""{"model":"{{BundledGateway.Model}}","prompt":"{{new string('a', 12 << 20)}}"}""");
+        using HttpResponseMessage tooLong = await gateway.Http.PostAsync("/v1/completions", large);
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, tooLong.StatusCode);
         await LinuxProcess.WaitForMemoryAsync(gateway.Process.Id, before + Left);
     }
 
