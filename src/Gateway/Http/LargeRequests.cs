@@ -52,8 +52,8 @@ internal sealed class LargeRequests : IDisposable
             }
 
             // Nobody is ended for room that does not suffice all the same.
-            long possible = _coming.Where(other => other != upload && other.IsSlow).Sum(other => other.Held);
-            if (_held - upload.Held - possible + bytes > _budget)
+            long missing = _held - upload.Held + bytes - _budget;
+            if (missing > 0 && _coming.Where(other => other != upload && other.IsSlow).Sum(other => other.Held) < missing)
             {
                 return false;
             }

@@ -124,7 +124,8 @@ internal sealed class RequestBody : IDisposable
     {
         try
         {
-            return await input.ReadAsync(cancellation);
+            // Without the token: a read that one has ended counts as one that goes on, for the web server, which ends it with the connection.
+            return await input.ReadAsync(CancellationToken.None);
         }
         catch (Exception failure) when (
             !cancellation.IsCancellationRequested && failure is OperationCanceledException or (IOException and not BadHttpRequestException))
